@@ -1,0 +1,38 @@
+# make compete TASK=house-prices BUDGET=300 | make test | make check | make bench
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+TASK ?= house-prices
+BUDGET ?= 300
+SEED ?= 0
+ARGS ?=
+
+.PHONY: setup compete test check bench field
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@sh sandbox/install.sh
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+compete: setup
+	@$(BIN)/medalist compete $(TASK) --budget $(BUDGET) --seed $(SEED) $(ARGS)
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/mypy agent tasks sandbox leaderboard
+	$(BIN)/lint-imports
+
+# TASKS="a b" SEEDS="0 1 2" BUDGET=300
+TASKS ?=
+SEEDS ?= 0
+bench: setup
+	$(BIN)/python -m agent.bench --budget $(BUDGET) --seeds $(SEEDS) $(if $(TASKS),--tasks $(TASKS)) $(ARGS)
+
+field: setup
+	$(BIN)/python -m leaderboard.reference $(or $(TASKS),--all)

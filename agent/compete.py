@@ -1,0 +1,348 @@
+"""The loop: propose, run, grade, record, propose again, until the budget is spent."""
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agent.ensemble import Ensemble, build
+from agent.pool import Pool
+from agent.proposers import Proposer
+from agent.racing import Candidate, cannot_win, fold_score
+from agent.solution import Solution
+from agent.view import View
+from leaderboard.record import Entry, Record
+from sandbox import Executor, Limits, Trial
+from tasks.arrays import Arrays
+from tasks.decision import choose_decision
+from tasks.metrics import Metric, metric
+from tasks.spec import Task
+from tasks.submission import write_submission
+
+SHARE = 0.12          # of the run's processor time that one entry may take, all folds together
+SHORTEST_TRIAL = 4.0  # seconds a fold is always given
+BLEND_SHARE = 0.08    # of the wall clock that blending may take while trials run
+GIB = 1 << 30
+
+PRIOR = '''"""A constant: what to answer when nothing is known."""
+
+from kit import baselines
+
+
+def fit_predict(train, target, predict, task):
+    return baselines.prior(train, target, predict, task)
+'''
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a run is given: the task, its arrays, where to write, how long, how wide."""
+
+    task: Task
+    arrays: Arrays
+    folder: Path
+    kit: Path
+    run: str
+    deadline: float
+    started: float
+    seed: int = 0
+    slots: int = 2
+    memory_bytes: int = 4 * GIB
+    until: float | None = None
+    device: str = "cpu"
+
+
+@dataclass
+class State:
+    """What the record says so far, with the arrays at hand."""
+
+    entries: list[Entry] = field(default_factory=list)
+    out_of_fold: dict[int, np.ndarray] = field(default_factory=dict)
+    test: dict[int, np.ndarray] = field(default_factory=dict)
+    fold_scores: dict[int, dict[int, float]] = field(default_factory=dict)
+    ensemble: Ensemble | None = None
+    blended: frozenset[int] = frozenset()
+    blend_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trial to run: a candidate on a fold."""
+
+    candidate: Candidate
+    fold: int
+    seconds: float
+
+
+def compete(
+    setting: Setting, *, record: Record, executor: Executor, proposer: Proposer, view: View,
+    clock: Callable[[], float], state: State | None = None,
+) -> State:
+    """Run until the deadline (or `until`) and return the state; the submission on disk is always the best so far."""
+    game = Game(setting, record, executor, proposer, view, clock, state or State())
+    pool: Pool[Job] = Pool(setting.slots, game.run_trial)
+    try:
+        while game.open():
+            while pool.free and (job := game.next_job()):
+                pool.start(job)
+            if not pool.running:
+                break
+            for job, trial in pool.finished(seconds=game.left()):
+                game.take(job, trial)
+    finally:
+        executor.cancel()
+        pool.close()
+    game.blend(final=True)
+    return game.state
+
+
+class Game:
+    """The steps of the loop, over one run's state."""
+
+    def __init__(
+        self, setting: Setting, record: Record, executor: Executor, proposer: Proposer, view: View,
+        clock: Callable[[], float], state: State,
+    ) -> None:
+        self.setting, self.record, self.executor = setting, record, executor
+        self.proposer, self.view, self.clock, self.state = proposer, view, clock, state
+        self.judge: Metric = metric(setting.task.metric)
+        self.candidates: list[Candidate] = []
+        self.number = max((entry.number for entry in state.entries), default=-1) + 1
+        self.card = json.loads((setting.folder / "data" / "card.json").read_text())
+
+    def left(self) -> float:
+        return self.setting.deadline - self.clock()
+
+    def open(self) -> bool:
+        """Is there time, and is the goal not reached?"""
+        goal, ensemble = self.setting.until, self.state.ensemble
+        reached = goal is not None and ensemble is not None and at_least(ensemble.honest, goal, self.judge)
+        return self.left() > 0 and not reached
+
+    def next_job(self) -> Job | None:
+        """The next fold of the oldest candidate, else the first fold of a new proposal."""
+        for candidate in self.candidates:
+            if candidate.waiting:
+                return self._job(candidate, candidate.waiting[0])
+        solution = self._proposal()
+        if solution is None:
+            return None
+        candidate = Candidate(self.number, solution, len(self.setting.arrays.folds), self.clock())
+        self.number += 1
+        self.candidates.append(candidate)
+        return self._job(candidate, 0)
+
+    def run_trial(self, job: Job) -> Trial:
+        """One trial in the sandbox; called from the pool's threads."""
+        setting, data = self.setting, self.setting.folder / "data"
+        inputs = {"features": data / "features.arrow", "fold": data / f"fold-{job.fold}", "kit": setting.kit}
+        if setting.task.assets:
+            inputs["assets"] = setting.task.folder / setting.task.assets
+        rows = setting.arrays.predict_rows(job.fold)
+        card = {**self.card, "seed": job.candidate.solution.seed, "threads": 1, "device": setting.device,
+                "seconds_left": round(job.seconds, 2)}
+        limits = Limits(wall_seconds=max(0.5, min(self.left(), 2.5 * job.seconds + 5)), cpu_seconds=None,
+                        memory_bytes=setting.memory_bytes, disk_bytes=GIB, threads=1)
+        return self.executor.run(job.candidate.solution.source, inputs=inputs, limits=limits,
+                                 shape=(rows, *setting.arrays.prediction_width), card=card)
+
+    def take(self, job: Job, trial: Trial) -> None:
+        """Grade a finished trial; close its candidate when the race is over."""
+        candidate, fold = job.candidate, job.fold
+        rows = self.setting.arrays.validation_rows(fold)
+        candidate.take(fold, trial, validation_rows=len(rows))
+        self.view.trial(candidate.number, fold, trial.status)
+        if fold in candidate.validated:
+            truth = self.setting.arrays.truth[rows]
+            candidate.scores[fold] = fold_score(self.judge, truth, candidate.validated[fold])
+            if len(candidate.scores) < candidate.folds and self._behind(candidate):
+                candidate.status = "stopped"
+        if candidate.finished and candidate in self.candidates:
+            self.candidates.remove(candidate)
+            self._close(candidate)
+
+    def blend(self, *, final: bool = False) -> bool:
+        """Build the ensemble anew and write its submission when the honest estimate is no worse. True if it gained."""
+        members = usable(self.state)
+        if not members or frozenset(members) == self.state.blended:
+            return False
+        before, begun = self.state.ensemble, self.clock()
+        ensemble = self._build(members)
+        self.state.ensemble, self.state.blended = ensemble, frozenset(members)
+        self._submit(ensemble)
+        self.record.event(self.setting.run, "ensemble", describe(ensemble, self.clock() - self.setting.started))
+        self.view.ensemble(ensemble.score, ensemble.honest, dict(ensemble.blend.weights))
+        self.state.blend_seconds += self.clock() - begun
+        return before is None or gain(before, ensemble, self.judge) > 0.02 * ensemble.standard_error
+
+    def _build(self, members: list[int]) -> Ensemble:
+        validated = self.setting.arrays.validated
+        predictions = {number: self.state.out_of_fold[number][validated] for number in members}
+        return build(self.judge, self.setting.task.kind, self.setting.arrays.truth[validated], predictions,
+                     seed=self.setting.seed)
+
+    def _submit(self, ensemble: Ensemble) -> None:
+        setting = self.setting
+        raw = ensemble.blend.apply({number: self.state.test[number] for number in ensemble.blend.weights})
+        write_submission(setting.task, ensemble.decision.apply(raw), setting.folder / "submission.csv")
+        write_json(setting.folder / "blend.json",
+                   {"blend": ensemble.blend.to_json(), "decision": ensemble.decision.to_json()})
+
+    def _proposal(self) -> Solution | None:
+        """The prior first; then whatever the proposer thinks can be finished in the time left."""
+        if self.number == 0:
+            return Solution(PRIOR, "prior", "A constant prediction is the mark that any model must beat", "prior",
+                            seed=self.setting.seed)
+        for _ in range(6):
+            solution = self.proposer.propose(self.state.entries)
+            if solution is None or self._fits(solution):
+                return solution
+        return None
+
+    def _fits(self, solution: Solution) -> bool:
+        """Can it finish before the deadline, going by what its family has cost in this run?"""
+        walls = [e.cost_wall_seconds for e in self.state.entries if e.family == solution.family and e.status == "ok"]
+        folds = len(self.setting.arrays.folds)
+        slots = min(self.setting.slots, folds)
+        expected = (float(np.median(walls)) / slots * 1.1) if walls else 0.0
+        return expected < self.left()
+
+    def _job(self, candidate: Candidate, fold: int) -> Job:
+        candidate.running.add(fold)
+        span = self.setting.deadline - self.setting.started
+        fair = SHARE * span * self.setting.slots / candidate.folds
+        rounds_left = math.ceil((candidate.folds - len(candidate.scores)) / self.setting.slots)
+        return Job(candidate, fold, max(min(fair, self.left() / max(1, rounds_left)), min(SHORTEST_TRIAL, self.left())))
+
+    def _behind(self, candidate: Candidate) -> bool:
+        rivals = [scores for number, scores in self.state.fold_scores.items() if number]
+        if not rivals or candidate.number == 0:
+            return False
+        peers = sum(e.family == candidate.solution.family and e.status == "ok" for e in self.state.entries)
+        best = best_entry(self.state.entries, self.judge)
+        prior = next((e.score for e in self.state.entries if e.number == 0 and e.score is not None), None)
+        reach = abs(best.score - prior) if best and best.score is not None and prior is not None else float("inf")
+        return cannot_win(self.judge, candidate.scores, rivals, peers=peers, reach=reach)
+
+    def _close(self, candidate: Candidate) -> None:
+        """Record the candidate as an entry, blend, and tell the proposer whether that was a gain."""
+        if candidate.status == "running":
+            candidate.status = "ok"
+        entry = self._entry(candidate)
+        self.record.add_entry(entry)
+        self.state.entries.append(entry)
+        self.view.entry(entry, best_entry(self.state.entries, self.judge))
+        won = entry.status == "ok" and self._time_to_blend() and self.blend()
+        self.proposer.observe(entry, won=won)
+        self.record.event(self.setting.run, "observed", {"entry": entry.number, "operator": entry.operator, "won": won})
+
+    def _time_to_blend(self) -> bool:
+        elapsed = self.clock() - self.setting.started
+        return self.state.ensemble is None or self.state.blend_seconds < BLEND_SHARE * max(elapsed, 10.0)
+
+    def _entry(self, candidate: Candidate) -> Entry:
+        """Write the candidate's files, then the entry that points to them."""
+        folder = self.setting.folder / "entries" / str(candidate.number)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "solution.py").write_text(candidate.solution.source)
+        (folder / "log.txt").write_text(candidate.log)
+        score = self._keep_arrays(candidate, folder) if candidate.status == "ok" else None
+        if score is None and candidate.status == "ok":
+            candidate = replace(candidate, status="invalid")
+        return entry_of(candidate, self.setting, folder, score=score, at=self.clock() - self.setting.started)
+
+    def _keep_arrays(self, candidate: Candidate, folder: Path) -> float | None:
+        """Join the folds; returns the mean of the fold scores under one decision step for all, None if undefined."""
+        arrays = self.setting.arrays
+        width = arrays.prediction_width
+        out_of_fold = np.full((len(arrays.truth), *width), np.nan)
+        for fold, values in candidate.validated.items():
+            out_of_fold[arrays.validation_rows(fold)] = values
+        test = np.mean(list(candidate.tested.values()), axis=0)
+        np.save(folder / "out_of_fold.npy", out_of_fold)
+        np.save(folder / "test.npy", test)
+        validated = arrays.validated
+        decision = choose_decision(self.judge, arrays.truth[validated], out_of_fold[validated])
+        scores = {fold: self._fold_score(decision.apply(values), fold) for fold, values in candidate.validated.items()}
+        self.state.out_of_fold[candidate.number], self.state.test[candidate.number] = out_of_fold, test
+        self.state.fold_scores[candidate.number] = dict(candidate.scores)
+        finite = [value for value in scores.values() if np.isfinite(value)]
+        return float(np.mean(finite)) if finite else None
+
+    def _fold_score(self, submitted: np.ndarray, fold: int) -> float:
+        truth = self.setting.arrays.truth[self.setting.arrays.validation_rows(fold)]
+        try:
+            return self.judge.score(truth, submitted)
+        except ValueError:
+            return float("nan")
+
+
+def usable(state: State) -> list[int]:
+    """Entries that may be blended: complete, and the constant only while it is alone."""
+    done = [entry.number for entry in state.entries if entry.status == "ok" and entry.number in state.out_of_fold]
+    return [number for number in done if number] or done
+
+
+def best_entry(entries: list[Entry], judge: Metric) -> Entry | None:
+    """The entry with the best cross-validated score, the constant included."""
+    scored = [entry for entry in entries if entry.status == "ok" and entry.score is not None]
+    sign = 1.0 if judge.greater_is_better else -1.0
+    return max(scored, key=lambda entry: sign * (entry.score or 0.0), default=None)
+
+
+def at_least(value: float, goal: float, judge: Metric) -> bool:
+    return value >= goal if judge.greater_is_better else value <= goal
+
+
+def gain(before: Ensemble, after: Ensemble, judge: Metric) -> float:
+    """How much the honest estimate improved, in units of the metric, larger is better."""
+    return (after.honest - before.honest) * (1.0 if judge.greater_is_better else -1.0)
+
+
+def describe(ensemble: Ensemble, at_seconds: float) -> dict[str, Any]:
+    """The ensemble as the record's journal keeps it."""
+    return {"at_seconds": at_seconds, "method": ensemble.blend.method, "score": ensemble.score,
+            "honest": ensemble.honest, "standard_error": ensemble.standard_error,
+            "weights": {str(number): weight for number, weight in ensemble.blend.weights.items()},
+            "by_method": dict(ensemble.by_method)}
+
+
+def entry_of(candidate: Candidate, setting: Setting, folder: Path, *, score: float | None, at: float) -> Entry:
+    """A closed candidate as the record keeps it."""
+    solution = candidate.solution
+    scores = [candidate.scores[fold] for fold in sorted(candidate.scores)]
+    params = {"recipe": solution.recipe.to_json() if solution.recipe else None, "seed": solution.seed}
+    return Entry(
+        run=setting.run, number=candidate.number, source=solution.source, parents=solution.parents,
+        operator=solution.operator, hypothesis=solution.hypothesis, family=solution.family, params=params,
+        status=candidate.status, score=score, spread=float(np.nanstd(scores)) if scores else None,
+        fold_scores=tuple(scores), cost_wall_seconds=sum(cost.wall_seconds for cost in candidate.costs),
+        cost_cpu_seconds=sum(cost.cpu_seconds for cost in candidate.costs),
+        peak_memory_bytes=max((cost.memory_bytes for cost in candidate.costs), default=0),
+        at_seconds=at, folder=str(folder), log=candidate.log[-4000:],
+    )
+
+
+def restore(setting: Setting, entries: list[Entry]) -> State:
+    """The state that the record and the entries' files describe: how a killed run goes on."""
+    state = State()
+    for entry in entries:
+        folder = Path(entry.folder)
+        if entry.status == "ok" and (folder / "test.npy").exists():
+            state.out_of_fold[entry.number] = np.load(folder / "out_of_fold.npy")
+            state.test[entry.number] = np.load(folder / "test.npy")
+            state.fold_scores[entry.number] = dict(enumerate(entry.fold_scores))
+        state.entries.append(entry)
+    return state
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Whole or not at all."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(data, indent=1))
+    os.replace(partial, path)

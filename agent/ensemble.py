@@ -1,0 +1,209 @@
+"""The ensemble, on the host's side: best single, hill climbing with replacement, or a linear stack, whichever scores
+best cross-fitted (weights, decision and winner chosen on one half of the out-of-fold rows, scored on the other)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+
+from agent.blend import Blend, linked, unlinked
+from tasks.decision import Decision, choose_decision, standard_error
+from tasks.metrics import Metric, metric
+
+ROWS = 10_000
+MEMBERS = 20
+STEPS = 30
+PATIENCE = 4
+SHRINK = 1e-3
+
+Predictions = Mapping[int, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """A chosen blend with its decision step. `score`: apparent; `honest`: cross-fitted, with its standard error."""
+
+    blend: Blend
+    decision: Decision
+    score: float
+    honest: float
+    standard_error: float
+    by_method: Mapping[str, float]
+
+
+def build(judge: Metric, kind: str, truth: np.ndarray, predictions: Predictions, *, seed: int) -> Ensemble:
+    """truth: (n,) or (n, k); predictions: entry number -> out-of-fold (n,) or (n, k), finite. At least one entry."""
+    arena = Arena(judge, kind, truth, _best(judge, truth, predictions), seed)
+    everything, (left, right) = np.arange(len(truth)), _halves(len(truth), seed)
+    blend, by_method = arena.choose(everything)
+    raw = blend.apply(arena.predictions)
+    decision = choose_decision(judge, truth, raw)
+    honest, error = arena.cross_fitted(left, right)
+    return Ensemble(blend, decision, judge.score(truth, decision.apply(raw)), honest, error, by_method)
+
+
+class Arena:
+    """The entries that may join a blend, and the rows on which they meet."""
+
+    def __init__(self, judge: Metric, kind: str, truth: np.ndarray, predictions: Predictions, seed: int) -> None:
+        self.judge, self.kind, self.truth, self.predictions, self.seed = judge, kind, truth, predictions, seed
+        self.surrogate = surrogate(judge, kind)
+        self.sign = 1.0 if self.surrogate.greater_is_better else -1.0
+
+    def choose(self, rows: np.ndarray) -> tuple[Blend, dict[str, float]]:
+        """The method whose cross-fitted score within `rows` is best, fitted on all of `rows`."""
+        left, right = _split(rows, self.seed + 1)
+        scores = {name: self._mean_of_swaps(fit, left, right) for name, fit in self._methods().items()}
+        ranked = sorted(scores, key=lambda name: scores[name], reverse=self.judge.greater_is_better)
+        return self._methods()[ranked[0]](self._sample(rows)), scores
+
+    def cross_fitted(self, left: np.ndarray, right: np.ndarray) -> tuple[float, float]:
+        """Everything chosen on one half, scored on the other, both ways: mean and standard error."""
+        scores, errors = [], []
+        for fit_rows, score_rows in ((left, right), (right, left)):
+            blend, _ = self.choose(fit_rows)
+            scores.append(self._score(blend, fit_rows, score_rows))
+            errors.append(self._error(blend, fit_rows, score_rows))
+        return float(np.mean(scores)), float(np.hypot(*errors) / 2.0)
+
+    def _methods(self) -> dict[str, Callable[[np.ndarray], Blend]]:
+        methods: dict[str, Callable[[np.ndarray], Blend]] = {"best single": self._best_single}
+        if len(self.predictions) > 1:
+            methods["hill climbing"] = self._hill_climbing
+            if stack_link(self.kind, self.judge):
+                methods["linear stack"] = self._stack
+        return methods
+
+    def _mean_of_swaps(self, fit: Callable[[np.ndarray], Blend], left: np.ndarray, right: np.ndarray) -> float:
+        pairs = ((left, right), (right, left))
+        return float(np.mean([self._score(fit(self._sample(a)), a, b) for a, b in pairs]))
+
+    def _score(self, blend: Blend, fit_rows: np.ndarray, score_rows: np.ndarray) -> float:
+        decision = choose_decision(self.judge, self.truth[fit_rows], blend.apply(self._at(fit_rows)))
+        return self.judge.score(self.truth[score_rows], decision.apply(blend.apply(self._at(score_rows))))
+
+    def _error(self, blend: Blend, fit_rows: np.ndarray, score_rows: np.ndarray) -> float:
+        decision = choose_decision(self.judge, self.truth[fit_rows], blend.apply(self._at(fit_rows)))
+        submitted = decision.apply(blend.apply(self._at(score_rows)))
+        return standard_error(self.judge, self.truth[score_rows], submitted, seed=self.seed)
+
+    def _at(self, rows: np.ndarray) -> dict[int, np.ndarray]:
+        return {number: prediction[rows] for number, prediction in self.predictions.items()}
+
+    def _sample(self, rows: np.ndarray) -> np.ndarray:
+        return rows if len(rows) <= ROWS else np.random.default_rng(self.seed).choice(rows, ROWS, replace=False)
+
+    def _best_single(self, rows: np.ndarray) -> Blend:
+        scores = {n: self.sign * self.surrogate.score(self.truth[rows], p) for n, p in self._at(rows).items()}
+        return Blend("best single", "identity", {max(scores, key=scores.__getitem__): 1.0})
+
+    def _hill_climbing(self, rows: np.ndarray) -> Blend:
+        """Caruana et al., Ensemble Selection from Libraries of Models, 2004: greedy, with replacement."""
+        link = climb_link(self.judge)
+        views = {number: linked(p, link) for number, p in self._at(rows).items()}
+        counts, total, best, best_counts = dict.fromkeys(views, 0), np.zeros(1), -np.inf, {}
+        stale = 0
+        for step in range(1, STEPS + 1):
+            scores = {n: self._link_score(rows, (total + view) / step, link) for n, view in views.items()}
+            winner = max(scores, key=scores.__getitem__)
+            counts[winner] += 1
+            total = total + views[winner]
+            stale = 0 if scores[winner] > best else stale + 1
+            if scores[winner] > best:
+                best, best_counts = scores[winner], dict(counts)
+            if stale >= PATIENCE:
+                break
+        chosen = sum(best_counts.values())
+        return Blend("hill climbing", link, {n: c / chosen for n, c in best_counts.items() if c})
+
+    def _link_score(self, rows: np.ndarray, total: np.ndarray, link: str) -> float:
+        return self.sign * self.surrogate.score(self.truth[rows], unlinked(total, link))
+
+    def _stack(self, rows: np.ndarray) -> Blend:
+        """Weights by a penalised least-squares or log-loss fit in link space, shrunk towards the plain mean."""
+        link = stack_link(self.kind, self.judge)
+        numbers = list(self.predictions)
+        views = np.stack([linked(self.predictions[number][rows], link) for number in numbers])
+        weights, bias = _fit_stack(views, self.truth[rows], link)
+        return Blend("linear stack", link, dict(zip(numbers, weights.tolist(), strict=True)), bias)
+
+
+def surrogate(judge: Metric, kind: str) -> Metric:
+    """What weights are chosen by: the metric itself, or its smooth relative where a decision step stands between."""
+    if judge.decision == "none":
+        return judge
+    names = {"value": "rmse", "multilabel": "mean_log_loss"}
+    return metric(names["value"] if judge.decision == "cutpoints" or kind == "ordinal" else names.get(kind, "log_loss"))
+
+
+def climb_link(judge: Metric) -> str:
+    """Where hill climbing averages: ranks for metrics of order, logs for metrics of ratios."""
+    if judge.name in ("auc", "mean_auc", "gini", "concordance"):
+        return "rank"
+    return "log1p" if judge.name in ("rmsle", "mean_rmsle") else "identity"
+
+
+def stack_link(kind: str, judge: Metric) -> str:
+    """Where a linear stack is fitted; empty where none is defined."""
+    if kind == "regression" or kind == "ordinal":
+        return "log1p" if judge.name == "rmsle" else "identity"
+    return {"binary": "logit", "multiclass": "log"}.get(kind, "")
+
+
+def _fit_stack(views: np.ndarray, truth: np.ndarray, link: str) -> tuple[np.ndarray, float]:
+    """views: (members, n) or (members, n, k) in link space. Returns weights (members,) and a bias."""
+    members = len(views)
+    start = np.append(np.full(members, 1.0 / members), 0.0)
+    target = truth.astype(int) if link in ("logit", "log") else linked(truth.astype(float), link)
+    scale = 1.0 if link in ("logit", "log") else max(float(np.var(target)), 1e-12)
+
+    def loss(point: np.ndarray) -> tuple[float, np.ndarray]:
+        total = np.tensordot(point[:-1], views, axes=1) + point[-1]
+        value, slope = _loss(total, target, link)
+        axes = tuple(range(1, views.ndim))
+        gradient = np.append((views * slope).sum(axis=axes), 0.0 if link == "log" else slope.sum())
+        pull = point[:-1] - 1.0 / members
+        gradient[:-1] = gradient[:-1] / scale + 2 * SHRINK * members * pull
+        gradient[-1] /= scale
+        return value / scale + SHRINK * members * float(pull @ pull), gradient
+
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 100})
+    return found.x[:-1], float(found.x[-1])
+
+
+def _loss(total: np.ndarray, target: np.ndarray, link: str) -> tuple[float, np.ndarray]:
+    """Mean loss and its slope by `total`."""
+    n = len(total)
+    if link == "logit":
+        probability = unlinked(total, link)
+        value = np.logaddexp(0.0, total).mean() - (target * total).mean()
+        return float(value), (probability - target) / n
+    if link == "log":
+        probability = unlinked(total, link)
+        value = -np.log(np.clip(probability[np.arange(n), target], 1e-15, 1.0)).mean()
+        return float(value), (probability - np.eye(total.shape[1])[target]) / n
+    return float(((total - target) ** 2).mean()), 2 * (total - target) / n
+
+
+def _best(judge: Metric, truth: np.ndarray, predictions: Predictions) -> dict[int, np.ndarray]:
+    """The entries with the best apparent scores, at most MEMBERS."""
+    if len(predictions) <= MEMBERS:
+        return dict(predictions)
+    rows = np.random.default_rng(0).choice(len(truth), min(len(truth), ROWS), replace=False)
+    sign = 1.0 if judge.greater_is_better else -1.0
+    scores = {}
+    for number, prediction in predictions.items():
+        decision = choose_decision(judge, truth[rows], prediction[rows])
+        scores[number] = sign * judge.score(truth[rows], decision.apply(prediction[rows]))
+    kept = sorted(scores, key=scores.__getitem__, reverse=True)[:MEMBERS]
+    return {number: predictions[number] for number in sorted(kept)}
+
+
+def _halves(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    return _split(np.arange(n), seed)
+
+
+def _split(rows: Sequence[int] | np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    order = np.random.default_rng(seed).permutation(np.asarray(rows))
+    return np.sort(order[: len(order) // 2]), np.sort(order[len(order) // 2:])

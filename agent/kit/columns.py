@@ -1,0 +1,67 @@
+"""Finds columns by what they hold, codes their levels and puts new columns beside old ones."""
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+
+Frames = tuple[pd.DataFrame, pd.DataFrame]
+
+
+def role(column: pd.Series, task: SimpleNamespace) -> str:
+    """What a column holds; its dtype decides, the card tells text from image paths."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return "categorical"
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return "datetime"
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return "numeric"
+    declared = task.roles.get(column.name, "text")
+    return str(declared) if declared in ("text", "image", "categorical") else "text"
+
+
+def named(frame: pd.DataFrame, task: SimpleNamespace, *roles: str) -> list[str]:
+    """Names of the columns that hold one of `roles`, in the frame's order."""
+    return [name for name in frame.columns if role(frame[name], task) in roles]
+
+
+def beside(frame: pd.DataFrame, new: Mapping[str, object]) -> pd.DataFrame:
+    """The frame with `new` columns after it; an old column of the same name gives way."""
+    if not new:
+        return frame
+    kept = frame.drop(columns=[name for name in new if name in frame.columns])
+    return pd.concat([kept, pd.DataFrame(dict(new), index=frame.index)], axis=1)
+
+
+def numbers(column: pd.Series) -> np.ndarray:
+    """A numeric or datetime column as float64 (n,); infinite becomes missing, dates become days since 1970."""
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        naive = column.dt.tz_localize(None) if column.dt.tz is not None else column
+        return ((naive - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy(dtype=float, na_value=np.nan)
+    values = column.to_numpy(dtype=float, na_value=np.nan, copy=True)
+    values[~np.isfinite(values)] = np.nan
+    return values
+
+
+def table(frame: pd.DataFrame, names: list[str]) -> np.ndarray:
+    """Numeric columns as one float64 array (n, len(names)), missing as NaN."""
+    return np.column_stack([numbers(frame[name]) for name in names]) if names else np.empty((len(frame), 0))
+
+
+def codes(train: pd.Series, predict: pd.Series) -> tuple[np.ndarray, np.ndarray, int]:
+    """Level numbers of both columns and how many there are: 0 is missing, 1.. the levels of both together."""
+    both_known = isinstance(train.dtype, pd.CategoricalDtype) and isinstance(predict.dtype, pd.CategoricalDtype)
+    if both_known and train.cat.categories.equals(predict.cat.categories):
+        levels = len(train.cat.categories)
+        return train.cat.codes.to_numpy(np.int64) + 1, predict.cat.codes.to_numpy(np.int64) + 1, levels + 1
+    both = pd.concat([train.astype(object), predict.astype(object)], ignore_index=True)
+    number, levels_found = pd.factorize(both, sort=False)
+    return number[: len(train)] + 1, number[len(train) :] + 1, len(levels_found) + 1
+
+
+def level_names(train: pd.Series, predict: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Both columns as object arrays of strings, missing as an empty string."""
+    return tuple(  # type: ignore[return-value]
+        column.astype(object).where(column.notna(), "").astype(str).to_numpy(object) for column in (train, predict)
+    )

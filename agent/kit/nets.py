@@ -1,0 +1,168 @@
+"""Fits tabular neural networks on one or two CPU threads (or CUDA): packed RealMLP-style ensembles and TabM.
+
+Numbers, dates (as elapsed days), flags of missing values and categories are used; text and image columns are not.
+Torch is imported when a model is called, not before.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from . import clock, columns, splits
+
+SHARE = 0.75  # of the seconds left that training and its forecast of predicting may take
+
+
+@dataclass(frozen=True)
+class Table:
+    """A frame as arrays: numbers (n, f) float32 near unit scale, codes (n, c) int64 below `levels`."""
+
+    numbers: tuple[np.ndarray, np.ndarray]
+    codes: tuple[np.ndarray, np.ndarray]
+    levels: list[int]
+
+
+def mlp(
+    train: pd.DataFrame,
+    target: pd.Series | pd.DataFrame,
+    predict: pd.DataFrame,
+    task: SimpleNamespace,
+    *,
+    width: int = 256,
+    depth: int = 3,
+    members: int | None = None,
+    epochs: int | None = None,
+    batch: int | None = None,
+    lr: float | None = None,
+    weight_decay: float = 0.02,
+    dropout: float = 0.15,
+    activation: str | None = None,
+    periodic: bool | None = None,
+    sigma: float = 0.1,
+    smoothing: float | None = None,
+    patience: float = 0.4,
+    max_seconds: float = 120.0,
+) -> np.ndarray:
+    """Predictions of a packed ensemble of RealMLP-style networks, in the shape that the card demands.
+
+    Members train side by side, each on the rows outside a holdout of its own, and keep their best epoch. What is
+    None follows the number of rows and the kind of task. Never trains past `max_seconds` or the seconds left.
+    """
+    import torch
+
+    from .heads import head_of
+    from .packed import PackedMLP
+    from .training import Plan, device_of, fit, raw_outputs
+
+    started = clock.deadline(task, SHARE)
+    device = device_of(task)
+    torch.manual_seed(task.seed)
+    data, head = tables(train, predict), head_of(target, task, smoothing=smoothing)
+    held = holdouts(train, target, task, members or default_members(len(train)))
+    classify = head.kind in ("softmax", "logistic")
+    count = data.numbers[0].shape[1]
+    net = PackedMLP(
+        len(held), count, data.levels, head.outputs, width=width, depth=depth, dropout=dropout, sigma=sigma,
+        activation=activation or ("selu" if classify else "mish"),
+        periodic=count <= 100 if periodic is None else periodic,
+    ).to(device)
+    inputs, unseen = (tuple(torch.as_tensor(p[i], device=device) for p in (data.numbers, data.codes)) for i in (0, 1))
+    net.start_from(*(part[:512].expand(len(held), *part[:512].shape) for part in inputs))
+    size = batch or default_batch(len(train))
+    plan = Plan(
+        epochs=epochs or default_epochs(len(train), size), batch=size, lr=lr or (0.04 if classify else 0.1),
+        weight_decay=weight_decay, patience=patience, seconds=min(max_seconds, started - clock.deadline(task, 0.0)),
+    )
+    y = torch.as_tensor(head.encoded, device=device)
+    fit(net, inputs, y, held, head, plan, seed=task.seed, predict_rows=len(predict))
+    return head.decode(raw_outputs(net, unseen, len(held)))
+
+
+def default_members(n: int) -> int:
+    """How many networks to train side by side: small tables afford more."""
+    return 8 if n <= 5_000 else 4 if n <= 40_000 else 2
+
+
+def default_batch(n: int) -> int:
+    """Rows a step."""
+    return 64 if n <= 500 else 128 if n <= 3_000 else 256 if n <= 40_000 else 1024
+
+
+def default_epochs(n: int, batch: int) -> int:
+    """Epochs so that training takes about two thousand steps, never under 8 or over 128 epochs."""
+    return int(np.clip(2_000 * batch / max(n, 1), 8, 128))
+
+
+def holdouts(train: pd.DataFrame, target: Any, task: SimpleNamespace, members: int) -> list[np.ndarray]:
+    """For each member the rows that it is judged on, equal counts: whole groups, blocks of time or an even spread."""
+    parts = max(members, 5)
+    if task.time in train.columns and train[task.time].nunique() >= 10:
+        fold = (train[task.time].rank(method="first", na_option="top").to_numpy() - 1) * parts // len(train)
+    else:
+        fold = splits.fold_numbers(train, target, task, parts)
+    held = [np.flatnonzero(fold == part) for part in reversed(range(parts))][:members]
+    least = min(map(len, held))
+    shuffle = np.random.default_rng(task.seed)
+    return [np.sort(shuffle.permutation(part)[:least]) for part in held]
+
+
+def tables(train: pd.DataFrame, predict: pd.DataFrame, *, one_hot: int = 9, rare: int = 3) -> Table:
+    """Both frames as arrays scaled by the train rows.
+
+    Categories of up to `one_hot` levels become indicator columns, larger ones codes in which 0 stands for missing,
+    unseen and levels with fewer than `rare` train rows.
+    """
+    dense: list[np.ndarray] = []
+    coded: list[np.ndarray] = []
+    levels: list[int] = []
+    for name in train.columns:
+        kind = columns.role(train[name], SimpleNamespace(roles={}))
+        if kind in ("numeric", "datetime"):
+            dense += _numeric(columns.numbers(train[name]), columns.numbers(predict[name]))
+        elif kind == "categorical":
+            codes, count = _levels(train[name], predict[name], rare)
+            if count <= one_hot + 1:
+                dense += _indicators(codes, len(train), count)
+            else:
+                coded.append(codes)
+                levels.append(count)
+    rows, total = len(train), len(train) + len(predict)
+    numbers = np.column_stack(dense or [np.zeros(total)]).astype(np.float32)
+    codes = np.column_stack(coded) if coded else np.zeros((total, 0), dtype=np.int64)
+    return Table((numbers[:rows], numbers[rows:]), (codes[:rows], codes[rows:]), levels)
+
+
+def _numeric(train: np.ndarray, predict: np.ndarray) -> list[np.ndarray]:
+    """The robustly scaled, smoothly clipped column (RealMLP's preprocessing) and its flag of missing values."""
+    known = train[~np.isnan(train)]
+    if not len(known):
+        return []
+    both = np.concatenate([train, predict])
+    missing = np.isnan(both)
+    flags = [missing.astype(float)] if 0 < len(known) < len(train) else []
+    low, centre, high = np.quantile(known, [0.25, 0.5, 0.75])
+    spread = high - low if high > low else 0.5 * (known.max() - known.min())
+    if not spread > 0:
+        return flags
+    scaled = (np.where(missing, centre, both) - centre) / spread
+    return [scaled / np.sqrt(1 + (np.clip(scaled, -1e6, 1e6) / 3) ** 2), *flags]
+
+
+def _levels(train: pd.Series, predict: pd.Series, rare: int) -> tuple[np.ndarray, int]:
+    """Codes of train and predict rows: 1.. for levels with `rare` train rows or more, 0 for all else."""
+    first, second, count = columns.codes(train, predict)
+    seen = np.bincount(first, minlength=count) >= rare
+    seen[0] = False
+    number = np.where(seen, np.cumsum(seen), 0)
+    return number[np.concatenate([first, second])], int(seen.sum()) + 1
+
+
+def _indicators(codes: np.ndarray, rows: int, count: int) -> list[np.ndarray]:
+    """An indicator column for every level; one of -1, 0, 1 where there are two levels."""
+    if count == 3:
+        return [np.array([0.0, -1.0, 1.0])[codes]]
+    return [(codes == level).astype(float) for level in range(1, count) if (codes[:rows] == level).any()]

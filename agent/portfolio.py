@@ -1,0 +1,79 @@
+"""The opening: recipes worth trying first on a task with these traits, cheap and broad before dear and deep."""
+
+from agent.solution import Block, Recipe
+from agent.traits import Traits
+
+DATES = Block("features.dates")
+TEXT = Block("text.reduce")
+COUNTS = Block("encoders.counts")
+TARGET_MEAN = Block("encoders.target_mean")
+PAIRS = Block("features.numeric_pairs")
+IMAGE = Block("images.features")
+LAGS = Block("calendar.lags")
+MISSING = Block("features.missing")
+
+NET_ROWS = 60_000
+KERNEL_ROWS = 6_000
+WIDE = 400
+
+
+def basic_blocks(traits: Traits) -> tuple[Block, ...]:
+    """What makes the columns readable for a booster, nothing more."""
+    blocks = [IMAGE] if traits.image else []
+    blocks += [DATES] if traits.datetime else []
+    blocks += [TEXT] if traits.text else []
+    return tuple(blocks)
+
+
+def rich_blocks(traits: Traits) -> tuple[Block, ...]:
+    """The feature blocks that gained most in the ablation of docs/design.md, where their columns exist."""
+    blocks = list(basic_blocks(traits))
+    blocks += [LAGS] if traits.forward and traits.datetime else []
+    blocks += [COUNTS, TARGET_MEAN] if traits.categorical else []
+    blocks += [PAIRS] if 3 <= traits.numeric <= WIDE else []
+    return tuple(blocks)
+
+
+def opening(traits: Traits) -> list[tuple[Recipe, str]]:
+    """Recipes with their hypotheses, in the order in which they should run."""
+    basic, rich = basic_blocks(traits), rich_blocks(traits)
+    moves = [(Recipe("boosters.lightgbm", basic), "A default LightGBM sets the mark")]
+    moves += _by_kind(traits)
+    moves += _boosters(traits, basic, rich)
+    moves += _smooth(traits, rich)
+    return moves
+
+
+def _by_kind(traits: Traits) -> list[tuple[Recipe, str]]:
+    """What only some data deserve: text, images, ids of people and things."""
+    moves = []
+    if traits.text:
+        moves.append((Recipe("text.linear"), "Words and characters carry the label: a sparse linear model"))
+    if traits.image:
+        moves.append((Recipe("images.convnet"), "Pixels want a convolutional net"))
+    if traits.categorical >= 2 and traits.top_levels > 200:
+        moves.append((Recipe("linear.biases"), "Levels with many rows have effects that add up"))
+    return moves
+
+
+def _boosters(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...]) -> list[tuple[Recipe, str]]:
+    catboost = (Recipe("boosters.catboost", basic), "Ordered target statistics of CatBoost on raw columns")
+    featured = (Recipe("boosters.lightgbm", rich), "Features that gain most often, into LightGBM")
+    first = [catboost, featured] if traits.top_levels > 50 else [featured, catboost]
+    moves = first if rich != basic else [catboost]
+    moves.append((Recipe("boosters.xgboost", rich), "Another booster for diversity"))
+    if rich != basic:
+        moves.append((Recipe("boosters.catboost", rich), "CatBoost with the features"))
+    return moves
+
+
+def _smooth(traits: Traits, rich: tuple[Block, ...]) -> list[tuple[Recipe, str]]:
+    moves = [(Recipe("linear.regularised", rich), "A linear view for the blend")]
+    if traits.rows <= NET_ROWS and traits.numeric + traits.categorical:
+        moves.append((Recipe("nets.mlp", basic_blocks(traits)), "A smooth net errs where trees do not"))
+    if traits.rows <= KERNEL_ROWS and traits.numeric >= 2:
+        moves.append((Recipe("linear.kernel", basic_blocks(traits)), "A kernel machine on few, smooth rows"))
+    moves.append((Recipe("forests.extra_trees", rich), "Randomised trees for diversity"))
+    if traits.rows <= NET_ROWS // 2 and 2 <= traits.numeric <= WIDE:
+        moves.append((Recipe("neighbours.knn", basic_blocks(traits)), "Near rows have near labels"))
+    return moves

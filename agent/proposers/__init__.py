@@ -1,0 +1,17 @@
+"""Proposers: who writes the next solution. A file here is a proposer of that name."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from agent.solution import Solution
+from leaderboard.record import Entry
+
+
+class Proposer(Protocol):
+    """Told of every entry once, in order; asked for one solution at a time."""
+
+    def propose(self, entries: Sequence[Entry]) -> Solution | None:
+        """The next solution, or None when there is nothing worth a trial while others are in flight."""
+
+    def observe(self, entry: Entry, *, won: bool) -> None:
+        """Learn from a finished entry; `won`: it improved the blend beyond noise."""

@@ -1,0 +1,120 @@
+"""The embedded proposer: an ordered portfolio, then operators chosen by a bandit. Needs no LLM."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import optuna
+from optuna.trial import TrialState, create_trial
+
+from agent.bandit import Bandit
+from agent.operators import OPERATORS, Move, Parent, pick
+from agent.portfolio import opening
+from agent.solution import Recipe, Solution, render
+from agent.spaces import SPACES, plain
+from agent.traits import Traits
+from leaderboard.record import Entry
+
+optuna.logging.set_verbosity(logging.WARNING)
+TRIES = 20
+
+
+class Embedded:
+    """Proposes recipes; remembers what it proposed so that nothing runs twice."""
+
+    def __init__(
+        self, traits: Traits, *, seed: int, greater_is_better: bool,
+        priors: Mapping[str, tuple[float, float]] | None = None, opening_moves: int | None = None,
+    ) -> None:
+        self.traits = traits
+        self.rng = np.random.default_rng(seed)
+        self.seed = seed
+        self.sign = 1.0 if greater_is_better else -1.0
+        self.bandit = Bandit([*OPERATORS, "tune"], priors)
+        self.waiting = opening(traits)[:opening_moves]
+        self.seen: set[str] = set()
+        self.studies: dict[str, optuna.Study] = {}
+        self.asked: dict[str, optuna.trial.Trial] = {}
+
+    def propose(self, entries: Sequence[Entry]) -> Solution | None:
+        while self.waiting:
+            recipe, hypothesis = self.waiting.pop(0)
+            if self._is_new(recipe, self.seed):
+                return self._solution(Move(recipe, hypothesis, ()), "portfolio")
+        parents = self._parents(entries)
+        return self._evolve(parents) if parents else None
+
+    def observe(self, entry: Entry, *, won: bool) -> None:
+        self.bandit.update(entry.operator, won, entry.cost_cpu_seconds)
+        recipe = recipe_of(entry)
+        if recipe is None:
+            return
+        self.seen.add(f"{recipe.key}#{entry.params.get('seed', 0)}")
+        self.waiting = [(waiting, why) for waiting, why in self.waiting if waiting.key != recipe.key]
+        if recipe.family in SPACES:
+            self._tell(recipe, entry.score)
+
+    def _evolve(self, parents: Sequence[Parent]) -> Solution | None:
+        for _ in range(TRIES):
+            name = self.bandit.choose(self.rng, [*OPERATORS, "tune"])
+            move = self._tune(parents) if name == "tune" else OPERATORS[name](parents, self.traits, self.rng)
+            if move is not None and self._is_new(move.recipe, move.seed or self.seed):
+                return self._solution(move, name)
+        return None
+
+    def _tune(self, parents: Sequence[Parent]) -> Move | None:
+        tunable = [parent for parent in parents if parent.recipe.family in SPACES]
+        if not tunable:
+            return None
+        parent = pick(tunable, self.rng)
+        trial = self._study(parent.recipe.family).ask(SPACES[parent.recipe.family])
+        params = {name: plain(value) for name, value in trial.params.items()}
+        words = ", ".join(f"{name}={value}" for name, value in params.items())
+        recipe = parent.recipe.with_params(**params)
+        self.asked[recipe.key] = trial
+        return Move(recipe, f"Settings of {recipe.family}: {words}", (parent.entry.number,))
+
+    def _tell(self, recipe: Recipe, score: float | None) -> None:
+        """Every entry of the family that has all settings teaches its study, whoever proposed it."""
+        study, space = self._study(recipe.family), SPACES[recipe.family]
+        trial = self.asked.pop(recipe.key, None)
+        if trial is not None:
+            study.tell(trial, None if score is None else self.sign * score,
+                       state=TrialState.FAIL if score is None else TrialState.COMPLETE)
+        elif score is not None and set(space) <= set(recipe.params):
+            params = {name: recipe.params[name] for name in space}
+            study.add_trial(create_trial(params=params, distributions=space, value=self.sign * score))
+
+    def _study(self, family: str) -> optuna.Study:
+        if family not in self.studies:
+            sampler = optuna.samplers.TPESampler(seed=self.seed, n_startup_trials=6, multivariate=True, constant_liar=True)
+            self.studies[family] = optuna.create_study(direction="maximize", sampler=sampler)
+        return self.studies[family]
+
+    def _parents(self, entries: Sequence[Entry]) -> list[Parent]:
+        """Scored entries with recipes, best first, the best few of each family."""
+        scored = [entry for entry in entries if entry.status == "ok" and entry.score is not None]
+        scored.sort(key=lambda entry: -self.sign * (entry.score or 0.0))
+        parents: list[Parent] = []
+        for entry in scored:
+            recipe = recipe_of(entry)
+            if recipe and sum(p.recipe.family == recipe.family for p in parents) < 3:
+                parents.append(Parent(entry, recipe))
+        return parents
+
+    def _is_new(self, recipe: Recipe, seed: int) -> bool:
+        key = f"{recipe.key}#{seed}"
+        new = key not in self.seen
+        self.seen.add(key)
+        return new
+
+    def _solution(self, move: Move, operator: str) -> Solution:
+        source = render(move.recipe, move.hypothesis)
+        return Solution(source, operator, move.hypothesis, move.recipe.family, move.parents, move.recipe,
+                        move.seed or self.seed)
+
+
+def recipe_of(entry: Entry) -> Recipe | None:
+    """The recipe that wrote an entry, or None where its source was not written from one."""
+    data = entry.params.get("recipe")
+    return Recipe.from_json(data) if data else None

@@ -1,0 +1,77 @@
+"""Racing: one candidate goes through the folds one by one, and is stopped once it cannot win what it must win."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from agent.solution import Solution
+from sandbox import Cost, Trial
+from tasks.decision import choose_decision
+from tasks.metrics import Metric, Undefined
+
+PEER_ROPE = 0.03
+FIRST_ROPE = 0.3
+
+
+@dataclass
+class Candidate:
+    """A solution on its way through the folds."""
+
+    number: int
+    solution: Solution
+    folds: int
+    started_at: float
+    validated: dict[int, np.ndarray] = field(default_factory=dict)
+    tested: dict[int, np.ndarray] = field(default_factory=dict)
+    scores: dict[int, float] = field(default_factory=dict)
+    costs: list[Cost] = field(default_factory=list)
+    running: set[int] = field(default_factory=set)
+    status: str = "running"
+    log: str = ""
+
+    @property
+    def waiting(self) -> list[int]:
+        """Folds that may start now: the first alone, the rest once it is in."""
+        if self.status != "running":
+            return []
+        todo = [fold for fold in range(self.folds) if fold not in self.scores and fold not in self.running]
+        return todo if 0 in self.scores else todo[:1] if 0 not in self.running else []
+
+    @property
+    def finished(self) -> bool:
+        return not self.running and (self.status != "running" or len(self.scores) == self.folds)
+
+    def take(self, fold: int, trial: Trial, *, validation_rows: int) -> None:
+        """Note a trial's result; anything but `ok` ends the candidate with that status."""
+        self.running.discard(fold)
+        self.costs.append(trial.cost)
+        self.log = (self.log + f"--- fold {fold}: {trial.status} {trial.reason}\n{trial.log}\n")[-20_000:]
+        if trial.status != "ok" or trial.prediction is None:
+            self.status = trial.status if self.status == "running" else self.status
+            return
+        self.validated[fold] = trial.prediction[:validation_rows]
+        self.tested[fold] = trial.prediction[validation_rows:]
+
+
+def fold_score(judge: Metric, truth: np.ndarray, raw: np.ndarray) -> float:
+    """One fold's score, with the decision step chosen on the fold itself; NaN where the metric is undefined."""
+    try:
+        return judge.score(truth, choose_decision(judge, truth, raw).apply(raw))
+    except Undefined:
+        return float("nan")
+
+
+def cannot_win(
+    judge: Metric, scores: Mapping[int, float], rivals: Sequence[Mapping[int, float]], *, peers: int, reach: float
+) -> bool:
+    """Paired on the folds both have run: is the candidate behind the best rival by more than it can be worth?
+
+    `rivals`: fold scores of finished entries. `peers`: finished entries of the candidate's own family; the first of a
+    family is given more rope, since a blend gains from what errs elsewhere. `reach`: how far the best entry is ahead
+    of a constant prediction, in units of the metric.
+    """
+    sign = 1.0 if judge.greater_is_better else -1.0
+    gaps = [[sign * (rival[fold] - score) for fold, score in scores.items() if fold in rival] for rival in rivals]
+    behind = max((float(np.mean(gap)) for gap in gaps if gap), default=0.0)
+    return behind > reach * (PEER_ROPE if peers else FIRST_ROPE)

@@ -1,0 +1,94 @@
+"""A Solution: one readable solution.py, and the recipe (feature blocks, then a model) that the embedded proposer writes it from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+Options = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A call of one kit block, `module.function`, with its options."""
+
+    name: str
+    options: Options = field(default_factory=dict)
+
+
+SUPERVISED = frozenset({
+    "encoders.target_mean", "encoders.pairs", "features.numeric_pairs", "text.reduce", "calendar.lags",
+})  # blocks that also take the target, cross-fitted inside the train rows
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a solution does: blocks in order, then the model."""
+
+    model: str
+    blocks: tuple[Block, ...] = ()
+    params: Options = field(default_factory=dict)
+
+    @property
+    def family(self) -> str:
+        """The model's name without its module: `boosters.lightgbm` -> `lightgbm`."""
+        return self.model.split(".")[-1]
+
+    def has(self, name: str) -> bool:
+        return any(block.name == name for block in self.blocks)
+
+    def with_block(self, block: Block) -> "Recipe":
+        return replace(self, blocks=(*self.blocks, block))
+
+    def without(self, name: str) -> "Recipe":
+        return replace(self, blocks=tuple(b for b in self.blocks if b.name != name))
+
+    def with_params(self, **params: Any) -> "Recipe":
+        return replace(self, params={**self.params, **params})
+
+    @property
+    def key(self) -> str:
+        """A string that is equal for equal recipes."""
+        return json.dumps(self.to_json(), sort_keys=True)
+
+    def to_json(self) -> dict[str, Any]:
+        blocks = [{"name": b.name, "options": dict(b.options)} for b in self.blocks]
+        return {"model": self.model, "blocks": blocks, "params": dict(self.params)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Recipe":
+        blocks = tuple(Block(b["name"], b["options"]) for b in data["blocks"])
+        return cls(data["model"], blocks, data["params"])
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A proposal: the source to run, where it came from and what it is expected to do."""
+
+    source: str
+    operator: str
+    hypothesis: str
+    family: str
+    parents: tuple[int, ...] = ()
+    recipe: Recipe | None = None
+    seed: int = 0
+
+
+def render(recipe: Recipe, hypothesis: str) -> str:
+    """The recipe as the text of a solution.py that runs wherever `kit` can be imported."""
+    calls = [block.name for block in recipe.blocks] + [recipe.model]
+    modules = ", ".join(sorted({name.split(".")[0] for name in calls}))
+    lines = [f'"""{_one_line(hypothesis)}"""', "", f"from kit import {modules}", "", ""]
+    lines.append("def fit_predict(train, target, predict, task):")
+    lines += [f"    train, predict = {_call(b.name, b.name in SUPERVISED, b.options)}" for b in recipe.blocks]
+    lines.append(f"    return {_call(recipe.model, True, recipe.params)}")
+    return "\n".join(lines) + "\n"
+
+
+def _call(name: str, takes_target: bool, options: Options) -> str:
+    rows = "train, target, predict, task" if takes_target else "train, predict, task"
+    return f"{name}({', '.join([rows, *(f'{key}={value!r}' for key, value in options.items())])})"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.replace("\\", "/").replace('"', "'").split())

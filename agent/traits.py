@@ -1,0 +1,49 @@
+"""Traits: what the proposer may know of a task. Sizes and kinds only, never a name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Traits:
+    """Sizes and kinds of a task's data; counts are columns by role."""
+
+    kind: str
+    metric: str
+    rows: int
+    classes: int
+    numeric: int
+    categorical: int
+    text: int
+    datetime: int
+    image: int
+    top_levels: int
+    grouped: bool
+    timed: bool
+    forward: bool = False
+
+    @property
+    def columns(self) -> int:
+        return self.numeric + self.categorical + self.text + self.datetime + self.image
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers a booster must learn for each row."""
+        return max(1, self.classes if self.kind == "multiclass" else 1)
+
+    @property
+    def work(self) -> float:
+        """Rows x columns x outputs in millions: what a booster's round costs, roughly."""
+        return self.rows * (self.numeric + self.categorical + 20 * self.text + self.datetime) * self.outputs / 1e6
+
+    @classmethod
+    def of(cls, card: Mapping[str, Any], *, rows: int, top_levels: int, forward: bool) -> "Traits":
+        """Read from a task card; `top_levels`: levels of its widest categorical column."""
+        roles = list(card["roles"].values())
+        counts = {role: roles.count(role) for role in ("numeric", "categorical", "text", "datetime", "image")}
+        return cls(
+            kind=card["kind"], metric=card["metric"], rows=rows, classes=len(card["classes"]) or len(card["targets"]),
+            **counts, top_levels=top_levels, grouped=bool(card.get("group")), timed=bool(card.get("time")),
+            forward=forward,
+        )

@@ -1,0 +1,429 @@
+"""Fits gradient-boosted trees: LightGBM, XGBoost and CatBoost behind one way to choose the number of rounds.
+
+The rounds are found by early stopping on a fifth of the fold's own train rows (see splits.py), then the model is
+fitted again on all of them. `rounds=` skips the search; `inner_folds=` averages early-stopped models instead.
+Further options go to the library under its own names.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from . import columns, losses, splits
+from .losses import Goal
+
+SMALL = 3_000  # rows below which one holdout is too noisy to choose the rounds on
+HEAVY = 2_000_000  # cells x classes from which a fit is timed before it is planned
+
+ROUNDS = ("n_estimators", "iterations", "num_boost_round")  # the libraries' names for `rounds`
+LIGHTGBM_NAMES = {  # scikit-learn interface's name: LightGBM's own, so that an option replaces its default
+    "min_child_samples": "min_data_in_leaf",
+    "subsample": "bagging_fraction",
+    "subsample_freq": "bagging_freq",
+    "colsample_bytree": "feature_fraction",
+    "reg_lambda": "lambda_l2",
+    "reg_alpha": "lambda_l1",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """What the libraries are given: numbers as float32, categoricals as level numbers, columns named by place."""
+
+    train: pd.DataFrame
+    predict: pd.DataFrame
+    categorical: list[str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One fit: on these train rows, judged on those (None: no early stopping), for so many rounds."""
+
+    rows: np.ndarray
+    held: np.ndarray | None
+    rounds: int
+    patience: int
+    stop_at: float  # on time.monotonic()'s scale
+
+
+Fitted = tuple[Callable[[pd.DataFrame], np.ndarray], int]  # how to predict, rounds used
+Engine = Callable[[Table, Goal, Plan, SimpleNamespace, dict[str, Any]], Fitted]
+
+
+def lightgbm(
+    train: pd.DataFrame,
+    target: pd.Series | pd.DataFrame,
+    predict: pd.DataFrame,
+    task: SimpleNamespace,
+    *,
+    rounds: int | None = None,
+    inner_folds: int = 0,
+    **params: Any,
+) -> np.ndarray:
+    """Predictions of LightGBM; its own names for params (num_leaves, min_child_samples, cat_smooth, ...)."""
+    return _boost(_lightgbm, train, target, predict, task, rounds, inner_folds, params)
+
+
+def xgboost(
+    train: pd.DataFrame,
+    target: pd.Series | pd.DataFrame,
+    predict: pd.DataFrame,
+    task: SimpleNamespace,
+    *,
+    rounds: int | None = None,
+    inner_folds: int = 0,
+    **params: Any,
+) -> np.ndarray:
+    """Predictions of XGBoost with native categoricals; its own names for params (max_depth, min_child_weight, ...)."""
+    return _boost(_xgboost, train, target, predict, task, rounds, inner_folds, params)
+
+
+def catboost(
+    train: pd.DataFrame,
+    target: pd.Series | pd.DataFrame,
+    predict: pd.DataFrame,
+    task: SimpleNamespace,
+    *,
+    rounds: int | None = None,
+    inner_folds: int = 0,
+    **params: Any,
+) -> np.ndarray:
+    """Predictions of CatBoost; its own names for params (depth, l2_leaf_reg, max_ctr_complexity, ...)."""
+    return _boost(_catboost, train, target, predict, task, rounds, inner_folds, params)
+
+
+def tabulate(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) -> Table:
+    """Frames that every library accepts: text that was left over is told by its length, paths are dropped."""
+    left: dict[str, np.ndarray | pd.Series] = {}
+    right: dict[str, np.ndarray | pd.Series] = {}
+    categorical = []
+    for place, name in enumerate(train.columns):
+        what, short = columns.role(train[name], task), f"f{place}"
+        if what == "image":
+            continue
+        if what == "categorical":
+            a, b, levels = columns.codes(train[name], predict[name])
+            kind = pd.CategoricalDtype(pd.RangeIndex(1, levels))
+            left[short] = pd.Series(pd.Categorical(np.where(a > 0, a, np.nan), dtype=kind), index=train.index)
+            right[short] = pd.Series(pd.Categorical(np.where(b > 0, b, np.nan), dtype=kind), index=predict.index)
+            categorical.append(short)
+        elif what == "text":
+            left[short] = train[name].str.len().to_numpy(np.float32, na_value=np.nan)
+            right[short] = predict[name].str.len().to_numpy(np.float32, na_value=np.nan)
+        else:
+            left[short] = _float32(columns.numbers(train[name]))
+            right[short] = _float32(columns.numbers(predict[name]))
+    telling = [name for name, values in left.items() if _varies(values)]
+    return Table(
+        pd.DataFrame({name: left[name] for name in telling}, index=train.index),
+        pd.DataFrame({name: right[name] for name in telling}, index=predict.index),
+        [name for name in categorical if name in telling],
+    )
+
+
+def _float32(values: np.ndarray) -> np.ndarray:
+    top = float(np.finfo(np.float32).max)
+    return np.clip(values, -top, top).astype(np.float32)
+
+
+def _varies(values: np.ndarray | pd.Series) -> bool:
+    if isinstance(values, pd.Series):
+        return values.nunique(dropna=False) > 1
+    gaps = np.isnan(values)
+    return not gaps.all() and (bool(gaps.any()) or values.min() < values.max())
+
+
+def _boost(
+    engine: Engine,
+    train: pd.DataFrame,
+    target: pd.Series | pd.DataFrame,
+    predict: pd.DataFrame,
+    task: SimpleNamespace,
+    rounds: int | None,
+    inner_folds: int,
+    params: dict[str, Any],
+) -> np.ndarray:
+    table = tabulate(train, predict, task)
+    rounds = next((params[name] for name in ROUNDS if name in params), rounds)
+    params = {name: value for name, value in params.items() if name not in ROUNDS}
+
+    def fit(goal: Goal) -> np.ndarray:
+        if table.train.shape[1] == 0:
+            return losses.prior(goal, len(predict))
+        settings = dict(params)
+        settings["learning_rate"] = _affordable_rate(engine, table, goal, task, settings)
+        if inner_folds:
+            return _bagged(engine, table, goal, task, settings, splits.fold_numbers(train, target, task, inner_folds))
+        best = rounds or _best_rounds(engine, table, goal, task, settings, train, target)
+        print(f"best_rounds={best} learning_rate={settings['learning_rate']:.3g}", flush=True)
+        everything = Plan(np.arange(len(train)), None, best, 0, goal.deadline)
+        return engine(table, goal, everything, task, settings)[0](table.predict)
+
+    return losses.solve(target, task, len(predict), fit)
+
+
+def _best_rounds(
+    engine: Engine,
+    table: Table,
+    goal: Goal,
+    task: SimpleNamespace,
+    settings: dict[str, Any],
+    train: pd.DataFrame,
+    target: pd.Series | pd.DataFrame,
+) -> int:
+    """Rounds for a fit on all train rows: those found on four fifths, a tenth more because there is more to learn."""
+    if len(train) < 40:
+        return max(10, round(4 / settings["learning_rate"]))
+    found: list[int] = []
+    tries = 3 if len(train) < SMALL else 1
+    end = time.monotonic() + 0.5 * losses.seconds(goal)
+    for part in range(tries):
+        if found and time.monotonic() + (end - time.monotonic()) / (tries - part) > end:
+            break
+        held = splits.held_out(train, target, task, part=part)
+        plan = _searching(goal, held, settings, time.monotonic() + (end - time.monotonic()) / (tries - part))
+        found.append(engine(table, goal, plan, task, settings)[1])
+    return max(1, round(1.1 * float(np.median(found))))
+
+
+def _bagged(
+    engine: Engine, table: Table, goal: Goal, task: SimpleNamespace, settings: dict[str, Any], number: np.ndarray
+) -> np.ndarray:
+    total, used = np.zeros(1), list[int]()
+    folds = int(number.max()) + 1
+    for fold in range(folds):
+        plan = _searching(goal, number == fold, settings, time.monotonic() + losses.seconds(goal) / (folds - fold))
+        predictor, best = engine(table, goal, plan, task, settings)
+        total, used = total + predictor(table.predict), [*used, best]
+    print(f"best_rounds={round(float(np.mean(used)))} folds={folds}", flush=True)
+    return np.asarray(total / folds)
+
+
+def _searching(goal: Goal, held: np.ndarray, settings: dict[str, Any], stop_at: float) -> Plan:
+    if goal.loss in ("softmax", "logistic"):
+        held = splits.with_every_class(held, goal.labels)
+    most = round(200 / settings["learning_rate"])
+    if goal.classes > 20:
+        most = max(50, round(most * 20 / goal.classes))
+    patience = max(20, round(2.5 / settings["learning_rate"]))
+    rows = np.flatnonzero(~held)
+    if not held.any():
+        return Plan(rows, None, round(10 / settings["learning_rate"]), patience, stop_at)
+    return Plan(rows, np.flatnonzero(held), most, patience, stop_at)
+
+
+def _affordable_rate(
+    engine: Engine, table: Table, goal: Goal, task: SimpleNamespace, settings: dict[str, Any]
+) -> float:
+    """The learning rate asked for, or a larger one where the seconds left cannot pay for the rounds it needs."""
+    rate = float(settings.get("learning_rate", 0.05))
+    cells = len(table.train) * table.train.shape[1] * goal.classes
+    left = losses.seconds(goal)
+    if cells < HEAVY or math.isinf(left):
+        return rate
+    start = time.monotonic()
+    trial = Plan(np.arange(len(table.train)), None, 5, 0, start + 0.2 * left)
+    used = engine(table, goal, trial, task, settings | {"learning_rate": rate})[1]
+    pace = (time.monotonic() - start) / max(used, 1)
+    affordable = 0.4 * losses.seconds(goal) / pace
+    return float(np.clip(rate * (25 / rate) / max(affordable, 1.0), rate, max(rate, 0.3)))
+
+
+def _lightgbm(table: Table, goal: Goal, plan: Plan, task: SimpleNamespace, params: dict[str, Any]) -> Fitted:
+    import lightgbm as lgb
+
+    objectives: dict[str, dict[str, Any]] = {
+        "logistic": {"objective": "binary"},
+        "softmax": {"objective": "multiclass", "num_class": goal.classes},
+        "squared": {"objective": "regression"},
+        "absolute": {"objective": "regression_l1"},
+        "quantile": {"objective": "quantile", "alpha": goal.quantile},
+        "cox": {"objective": _cox_gradients, "metric": "None"},
+    }
+    rows = len(plan.rows)
+    settings: dict[str, Any] = {
+        **objectives[goal.loss],
+        "num_leaves": 31 if goal.classes < 50 else 15,
+        "min_data_in_leaf": 20 if rows > 1000 else 5 + rows // 70,
+        "bagging_fraction": 0.8,
+        "bagging_freq": 1,
+        "feature_fraction": 0.8,
+        "lambda_l2": 1.0,
+        "min_data_per_group": int(np.clip(rows // 200, 5, 100)),
+        "num_threads": task.threads,
+        "seed": task.seed,
+        "deterministic": True,
+        "force_row_wise": table.train.shape[1] < 1000,
+        "verbosity": -1,
+        **{LIGHTGBM_NAMES.get(name, name): value for name, value in params.items()},
+    }
+
+    def dataset(which: np.ndarray, reference: Any = None) -> Any:
+        weights = None if goal.weights is None else goal.weights[which]
+        return lgb.Dataset(
+            table.train.iloc[which],
+            goal.labels[which],
+            weight=weights,
+            reference=reference,
+            categorical_feature=table.categorical,
+            free_raw_data=False,
+        )
+
+    def in_time(environment: Any) -> None:
+        if time.monotonic() > plan.stop_at:
+            raise lgb.callback.EarlyStopException(environment.iteration, environment.evaluation_result_list or [])
+
+    fit_on = dataset(plan.rows)
+    judged: list[Any] = []
+    callbacks: list[Any] = [in_time]
+    score = None
+    if plan.held is not None:
+        judged = [dataset(plan.held, fit_on)]
+        callbacks.insert(0, lgb.early_stopping(plan.patience, verbose=False))
+        score = _cox_score if goal.loss == "cox" else None
+    model = lgb.train(settings, fit_on, plan.rounds, valid_sets=judged, callbacks=callbacks, feval=score)
+    best = model.best_iteration if plan.held is not None and model.best_iteration > 0 else model.current_iteration()
+    return lambda frame: np.asarray(model.predict(frame, num_iteration=best, num_threads=task.threads)), best
+
+
+def _cox_gradients(score: np.ndarray, data: Any) -> tuple[np.ndarray, np.ndarray]:
+    """First and diagonal second derivatives of Breslow's negative log partial likelihood."""
+    signed = data.get_label()
+    order, first, last = _risk_sets(signed)
+    hazard, event = np.exp(np.clip(score[order], -30, 30)), (signed[order] > 0).astype(float)
+    at_risk = np.cumsum(hazard[::-1])[::-1][first]
+    once, twice = np.cumsum(event / at_risk)[last], np.cumsum(event / at_risk**2)[last]
+    gradient, hessian = np.empty_like(hazard), np.empty_like(hazard)
+    gradient[order] = hazard * once - event
+    hessian[order] = np.maximum(hazard * once - hazard**2 * twice, 1e-6)
+    return gradient, hessian
+
+
+def _cox_score(score: np.ndarray, data: Any) -> tuple[str, float, bool]:
+    signed = data.get_label()
+    order, first, _ = _risk_sets(signed)
+    at_risk = np.cumsum(np.exp(np.clip(score[order], -30, 30))[::-1])[::-1][first]
+    seen = signed[order] > 0
+    return "cox", float((np.log(at_risk) - score[order])[seen].sum() / max(seen.sum(), 1)), False
+
+
+def _risk_sets(signed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows by rising duration, and for each the first and the last place that shares its duration."""
+    order = np.argsort(np.abs(signed), kind="stable")
+    duration = np.abs(signed)[order]
+    return order, np.searchsorted(duration, duration), np.searchsorted(duration, duration, side="right") - 1
+
+
+def _xgboost(table: Table, goal: Goal, plan: Plan, task: SimpleNamespace, params: dict[str, Any]) -> Fitted:
+    import xgboost as xgb
+
+    class InTime(xgb.callback.TrainingCallback):
+        """Ends the training when its time is over."""
+
+        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+            return time.monotonic() > plan.stop_at
+
+    objectives: dict[str, dict[str, Any]] = {
+        "logistic": {"objective": "binary:logistic"},
+        "softmax": {"objective": "multi:softprob", "num_class": goal.classes},
+        "squared": {"objective": "reg:squarederror"},
+        "absolute": {"objective": "reg:absoluteerror"},
+        "quantile": {"objective": "reg:quantileerror", "quantile_alpha": goal.quantile},
+        "cox": {"objective": "survival:cox"},
+    }
+    settings: dict[str, Any] = {
+        **objectives[goal.loss],
+        "max_depth": 6 if goal.classes < 50 else 4,
+        "min_child_weight": 2,
+        "subsample": 0.8,
+        "colsample_bytree": 0.8,
+        "reg_lambda": 1.0,
+        "tree_method": "hist",
+        "nthread": task.threads,
+        "seed": task.seed,
+        "device": task.device,
+        "verbosity": 0,
+        **params,
+    }
+
+    def matrix(frame: pd.DataFrame, which: np.ndarray | None = None) -> Any:
+        labels = None if which is None else goal.labels[which]
+        weights = None if which is None or goal.weights is None else goal.weights[which]
+        part = frame if which is None else frame.iloc[which]
+        return xgb.DMatrix(part, labels, weight=weights, enable_categorical=True, nthread=task.threads)
+
+    evals: list[Any] = []
+    callbacks: list[Any] = [InTime()]
+    if plan.held is not None:
+        evals = [(matrix(table.train, plan.held), "held")]
+        callbacks.insert(0, xgb.callback.EarlyStopping(rounds=plan.patience))
+    fit_on = matrix(table.train, plan.rows)
+    model = xgb.train(settings, fit_on, plan.rounds, evals=evals, callbacks=callbacks, verbose_eval=False)
+    best = model.best_iteration + 1 if plan.held is not None else model.num_boosted_rounds()
+    margin = goal.loss == "cox"
+    return lambda frame: model.predict(matrix(frame), output_margin=margin, iteration_range=(0, best)), best
+
+
+def _catboost(table: Table, goal: Goal, plan: Plan, task: SimpleNamespace, params: dict[str, Any]) -> Fitted:
+    from catboost import CatBoost, Pool
+
+    class InTime:
+        """Ends the training when its time is over."""
+
+        def after_iteration(self, info: Any) -> bool:
+            return time.monotonic() < plan.stop_at
+
+    objectives: dict[str, dict[str, Any]] = {
+        "logistic": {"loss_function": "Logloss"},
+        "softmax": {"loss_function": "MultiClass", "classes_count": goal.classes},
+        "squared": {"loss_function": "RMSE"},
+        "absolute": {"loss_function": "MAE"},
+        "quantile": {"loss_function": f"Quantile:alpha={goal.quantile}"},
+        "cox": {"loss_function": "Cox"},
+    }
+    big = len(plan.rows) > 20_000
+    cuda = task.device == "cuda" and goal.loss != "cox"  # Cox has no GPU code
+    settings: dict[str, Any] = {
+        **objectives[goal.loss],
+        "depth": 6 if goal.classes < 50 else 4,
+        "thread_count": task.threads,
+        "random_seed": task.seed,
+        "task_type": "GPU" if cuda else "CPU",
+        "max_ctr_complexity": 1 if big else 2,
+        "border_count": 128 if big else 254,
+        "allow_writing_files": False,
+        "logging_level": "Silent",
+        **params,
+        "iterations": plan.rounds,
+    }
+    if not table.categorical:
+        settings.pop("max_ctr_complexity")
+    if plan.held is not None:
+        settings |= {"od_type": "Iter", "od_wait": plan.patience}
+
+    def pool(frame: pd.DataFrame, which: np.ndarray | None = None) -> Any:
+        labels = None if which is None else goal.labels[which]
+        weights = None if which is None or goal.weights is None else goal.weights[which]
+        part = frame if which is None else frame.iloc[which]
+        coded = part.assign(**{name: part[name].cat.codes.astype(np.int32) for name in table.categorical})
+        return Pool(coded, labels, weight=weights, cat_features=table.categorical, thread_count=task.threads)
+
+    judged = None if plan.held is None else pool(table.train, plan.held)
+    model = CatBoost(settings)
+    model.fit(
+        pool(table.train, plan.rows), eval_set=judged, use_best_model=False, callbacks=None if cuda else [InTime()]
+    )
+    best = model.get_best_iteration() + 1 if judged is not None else model.tree_count_
+    form = "Probability" if goal.loss in ("logistic", "softmax") else "RawFormulaVal"
+
+    def predictor(frame: pd.DataFrame) -> np.ndarray:
+        raw = model.predict(pool(frame), prediction_type=form, ntree_end=best, thread_count=task.threads)
+        return np.asarray(raw[:, 1] if goal.loss == "logistic" else raw)
+
+    return predictor, best

@@ -1,0 +1,146 @@
+"""Turns categoricals into numbers: counts, cross-fitted target means, codes, indicators, merged and paired levels."""
+
+from itertools import combinations
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+
+from . import columns, losses, splits
+from .columns import Frames
+
+
+def counts(
+    train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, *, names: list[str] | None = None
+) -> Frames:
+    """Adds `<name>_count`: how many of all rows (train and predict, no label needed) share the level."""
+    left, right = {}, {}
+    for name in names if names is not None else columns.named(train, task, "categorical"):
+        a, b, levels = columns.codes(train[name], predict[name])
+        seen = np.bincount(np.concatenate([a, b]), minlength=levels)
+        left[f"{name}_count"], right[f"{name}_count"] = seen[a], seen[b]
+    return columns.beside(train, left), columns.beside(predict, right)
+
+
+def target_mean(
+    train: pd.DataFrame,
+    target: pd.Series | pd.DataFrame,
+    predict: pd.DataFrame,
+    task: SimpleNamespace,
+    *,
+    smoothing: float = 20,
+    folds: int = 5,
+    names: list[str] | None = None,
+    drop: bool = False,
+) -> Frames:
+    """Adds `<name>_mean<j>`: the smoothed mean of the target within the level, from the other folds' rows only.
+
+    j runs over the target's columns (classes), 8 at most. smoothing counts imagined rows of the overall mean.
+    Rows to predict get the means of all train rows. drop: leave the categoricals themselves out.
+    """
+    names = names if names is not None else columns.named(train, task, "categorical")
+    wanted = losses.target_columns(target, task)
+    number = splits.fold_numbers(train, target, task, folds)
+    left, right = {}, {}
+    for name in names:
+        a, b, levels = columns.codes(train[name], predict[name])
+        for j, values in enumerate(wanted.T):
+            left[f"{name}_mean{j}"] = _cross_fitted(a, values, number, levels, smoothing)
+            right[f"{name}_mean{j}"] = _means(a, values, levels, smoothing)[b]
+    if drop:
+        train, predict = train.drop(columns=names), predict.drop(columns=names)
+    return columns.beside(train, left), columns.beside(predict, right)
+
+
+def _means(code: np.ndarray, values: np.ndarray, levels: int, smoothing: float) -> np.ndarray:
+    overall = values.mean() if len(values) else 0.0
+    total = np.bincount(code, weights=values, minlength=levels)
+    return np.asarray((total + smoothing * overall) / (np.bincount(code, minlength=levels) + max(smoothing, 1e-9)))
+
+
+def _cross_fitted(
+    code: np.ndarray, values: np.ndarray, number: np.ndarray, levels: int, smoothing: float
+) -> np.ndarray:
+    means = np.empty(len(code))
+    for fold in np.unique(number):
+        held = number == fold
+        rest = ~held if not held.all() else held
+        means[held] = _means(code[rest], values[rest], levels, smoothing)[code[held]]
+    return means
+
+
+def ordinal(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) -> Frames:
+    """Replaces each categorical by the place of its level (from 0, in the order of its categories), missing as NaN."""
+    left, right = train.copy(), predict.copy()
+    for name in columns.named(train, task, "categorical"):
+        a, b, _ = columns.codes(train[name], predict[name])
+        left[name], right[name] = np.where(a > 0, a - 1.0, np.nan), np.where(b > 0, b - 1.0, np.nan)
+    return left, right
+
+
+def one_hot(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, *, most: int = 20) -> Frames:
+    """Replaces each categorical by indicators `<name>_<level>` of its `most` commonest levels."""
+    left, right = {}, {}
+    names = columns.named(train, task, "categorical")
+    for name in names:
+        a, b = columns.level_names(train[name], predict[name])
+        for level in pd.Series(a).value_counts().index[:most]:
+            left[f"{name}_{level}"], right[f"{name}_{level}"] = (a == level) * 1.0, (b == level) * 1.0
+    return columns.beside(train.drop(columns=names), left), columns.beside(predict.drop(columns=names), right)
+
+
+def rare(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, *, fewest: int = 10) -> Frames:
+    """Merges the levels that fewer than `fewest` train rows have into one, unseen levels included."""
+    left, right = train.copy(), predict.copy()
+    for name in columns.named(train, task, "categorical"):
+        a, b, levels = columns.codes(train[name], predict[name])
+        common = np.bincount(a, minlength=levels) >= fewest
+        common[0] = True
+        new = np.where(common, np.arange(levels), levels)
+        left[name], right[name] = _as_categorical(new[a], new[b], train.index, predict.index)
+    return left, right
+
+
+def pairs(
+    train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, *, most: int = 6, names: list[str] | None = None
+) -> Frames:
+    """Adds categoricals `<a>&<b>`: the `most` pairs with the most level combinations that still repeat often."""
+    if names is None:
+        names = columns.named(train, task, "categorical")
+    coded = {name: columns.codes(train[name], predict[name]) for name in names}
+    telling = [name for name in names if len(np.unique(coded[name][0])) > 1]
+    sizes = {pair: coded[pair[0]][2] * coded[pair[1]][2] for pair in combinations(telling, 2)}
+    enough = [pair for pair, size in sizes.items() if size <= max(len(train) / 2, 16)]
+    left, right = {}, {}
+    for one, two in sorted(enough, key=lambda pair: -sizes[pair])[:most]:
+        (a, b, _), (c, d, width) = coded[one], coded[two]
+        name = f"{one}&{two}"
+        left[name], right[name] = _as_categorical(a * width + c, b * width + d, train.index, predict.index)
+    return columns.beside(train, left), columns.beside(predict, right)
+
+
+def binned(
+    train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, *, bins: int = 16, most: int = 20
+) -> Frames:
+    """Adds categoricals `<name>_bin`: numerics cut at the train rows' quantiles, so that encoders can pair them."""
+    left, right = {}, {}
+    for name in columns.named(train, task, "numeric")[:most]:
+        a, b = columns.numbers(train[name]), columns.numbers(predict[name])
+        known = a[~np.isnan(a)]
+        if len(known) == 0 or known.min() == known.max():
+            continue
+        edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1]))
+        a, b = (np.where(np.isnan(v), 0, np.searchsorted(edges, v, side="right") + 1) for v in (a, b))
+        left[f"{name}_bin"], right[f"{name}_bin"] = _as_categorical(a, b, train.index, predict.index)
+    return columns.beside(train, left), columns.beside(predict, right)
+
+
+def _as_categorical(a: np.ndarray, b: np.ndarray, left: pd.Index, right: pd.Index) -> tuple[pd.Series, pd.Series]:
+    """Level numbers as two categoricals with the same levels; 0 is missing."""
+    both = np.concatenate([a, b]).astype(np.int64)
+    levels = np.unique(both[both != 0])
+    places = np.where(both == 0, -1, np.searchsorted(levels, both))
+    parts = (pd.Categorical.from_codes(part, pd.Index(levels)) for part in (places[: len(a)], places[len(a) :]))
+    return tuple(  # type: ignore[return-value]
+        pd.Series(part, index=index) for part, index in zip(parts, (left, right), strict=True)
+    )

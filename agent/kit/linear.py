@@ -1,0 +1,243 @@
+"""Fits linear and kernel models: ridge and logistic regression, support vectors, additive effects of levels."""
+
+import warnings
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from . import losses, matrix, splits
+from .losses import Goal
+
+Matrix = Any  # a dense array or a scipy CSR matrix
+STRENGTHS = (1000.0, 100.0, 10.0, 1.0, 0.1)
+
+
+def regularised(
+    train: pd.DataFrame,
+    target: pd.Series | pd.DataFrame,
+    predict: pd.DataFrame,
+    task: SimpleNamespace,
+    *,
+    scale: str = "standard",
+    splines: int = 0,
+    strength: float | None = None,
+) -> np.ndarray:
+    """Predictions of ridge (numbers) or logistic regression (classes) on scaled numerics and one-hot levels.
+
+    splines: knots of a cubic spline for each numeric (0: none). strength: the L2 penalty; None: chosen on a holdout.
+    """
+    a, b = matrix.numeric(train, predict, task, scale=scale)
+    if splines and a.shape[1] <= 200:
+        a, b = _splined(a, b, splines)
+    c, d = matrix.one_hot(train, predict, task)
+    left, right = sparse.hstack([sparse.csr_matrix(a), c], "csr"), sparse.hstack([sparse.csr_matrix(b), d], "csr")
+    if left.shape[1] <= 500:
+        left, right = left.toarray(), right.toarray()
+    return fit_matrix(left, right, train, target, task, strength=strength)
+
+
+def biases(
+    train: pd.DataFrame,
+    target: pd.Series | pd.DataFrame,
+    predict: pd.DataFrame,
+    task: SimpleNamespace,
+    *,
+    strength: float | None = None,
+) -> np.ndarray:
+    """Predictions from one additive effect for each level of each categorical, shrunk towards none.
+
+    The baseline of user-by-item data (Koren et al. 2009, the biases); numerics enter scaled.
+    """
+    c, d = matrix.one_hot(train, predict, task, fewest=1, most=1_000_000)
+    a, b = matrix.numeric(train, predict, task)
+    left, right = sparse.hstack([sparse.csr_matrix(a), c], "csr"), sparse.hstack([sparse.csr_matrix(b), d], "csr")
+    return fit_matrix(left, right, train, target, task, strength=strength)
+
+
+def fit_matrix(
+    left: Matrix,
+    right: Matrix,
+    train: pd.DataFrame,
+    target: pd.Series | pd.DataFrame,
+    task: SimpleNamespace,
+    *,
+    strength: float | None = None,
+) -> np.ndarray:
+    """Predictions of a linear model on given matrices; the train frame only tells how to hold rows out."""
+
+    def fit(goal: Goal) -> np.ndarray:
+        goal = losses.plain(goal)
+        if left.shape[1] == 0:
+            return losses.prior(goal, right.shape[0])
+        chosen, shift = _choose(left, goal, splits.held_out(train, target, task), strength)
+        print(f"strength={chosen:g}", flush=True)
+        everything = np.ones(left.shape[0], dtype=bool)
+        return fit_one(left, goal, everything, chosen)(right) + shift
+
+    return losses.solve(target, task, right.shape[0], fit)
+
+
+def fit_one(left: Matrix, goal: Goal, rows: np.ndarray, strength: float) -> Callable[[Matrix], np.ndarray]:
+    """A fitted linear model's predictor: probabilities for class goals, else numbers on the labels' scale."""
+    kept = np.flatnonzero(rows)
+    if goal.loss in ("logistic", "softmax"):
+        model = LogisticRegression(C=1 / strength, max_iter=150)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the iteration limit is our time limit
+            model.fit(left[kept], goal.labels[kept])
+        if goal.loss == "logistic":
+            return lambda x: np.asarray(model.predict_proba(x)[:, 1])
+        return lambda x: np.asarray(model.predict_proba(x))
+    wide = sparse.issparse(left)
+    ridge = Ridge(alpha=strength, solver="sparse_cg" if wide else "cholesky", max_iter=300 if wide else None, tol=1e-4)
+    ridge.fit(left[kept], goal.labels[kept], None if goal.weights is None else goal.weights[kept])
+    return lambda x: np.asarray(ridge.predict(x))
+
+
+def _choose(left: Matrix, goal: Goal, held: np.ndarray, strength: float | None) -> tuple[float, float]:
+    """The penalty that is best on the held rows, and the shift that makes an absolute or quantile loss least there."""
+    if goal.loss in ("logistic", "softmax"):
+        held = splits.with_every_class(held, goal.labels)
+    if not held.any() or held.all():
+        return strength or 1.0, 0.0
+    shown, best = np.flatnonzero(held), (np.inf, strength or 1.0, 0.0)
+    for candidate in STRENGTHS if strength is None else (strength,):
+        predicted = fit_one(left, goal, ~held, candidate)(left[shown])
+        shift = 0.0
+        if goal.loss in ("absolute", "quantile"):
+            shift = float(np.quantile(goal.labels[shown] - predicted, goal.quantile))
+        found = losses.judge(goal, shown, predicted + shift)
+        if found < best[0]:
+            best = (found, candidate, shift)
+        if losses.seconds(goal) < 0 or found > 1.05 * best[0]:
+            break
+    return best[1], best[2]
+
+
+def _splined(a: np.ndarray, b: np.ndarray, knots: int) -> matrix.Arrays:
+    from sklearn.preprocessing import SplineTransformer
+
+    many = np.array([len(np.unique(column)) > knots + 2 for column in a.T], dtype=bool)
+    if not many.any():
+        return a, b
+    turn = SplineTransformer(n_knots=knots, knots="quantile", extrapolation="linear").fit(a[:, many])
+    return np.hstack([a, turn.transform(a[:, many])]), np.hstack([b, turn.transform(b[:, many])])
+
+
+def support_vectors(
+    train: pd.DataFrame,
+    target: pd.Series | pd.DataFrame,
+    predict: pd.DataFrame,
+    task: SimpleNamespace,
+    *,
+    scale: str | None = None,
+    cost: float | None = None,
+    exact_rows: int = 6_000,
+    features: int = 600,
+) -> np.ndarray:
+    """Predictions of an RBF support-vector machine with calibrated probabilities; strong on smooth numeric data.
+
+    scale as in matrix.numeric; cost is C; None: both chosen on a holdout. Beyond `exact_rows` train rows the kernel
+    is approximated by `features` Nystroem features under a linear model.
+    """
+    scales = [scale] if scale else ["standard", "common"]
+    laid = {name: matrix.dense(train, predict, task, scale=name) for name in scales}
+    if len(train) > exact_rows:
+        left, right = _nystroem(*laid[scales[0]], features, task.seed)
+        return fit_matrix(left, right, train, target, task)
+
+    def fit(goal: Goal) -> np.ndarray:
+        goal = losses.plain(goal)
+        if laid[scales[0]][0].shape[1] == 0:
+            return losses.prior(goal, len(predict))
+        number = _spread(goal, splits.fold_numbers(train, target, task, 3))
+        best = _best_machine(laid, goal, number, [cost] if cost else [2.0, 10.0])
+        print(f"scale={best[0]} cost={best[1]:g}", flush=True)
+        return _machine(*laid[best[0]], goal, best[1], best[2])
+
+    return losses.solve(target, task, len(predict), fit)
+
+
+def _nystroem(a: np.ndarray, b: np.ndarray, features: int, seed: int) -> matrix.Arrays:
+    from sklearn.kernel_approximation import Nystroem
+
+    width = max(a.shape[1], 1)
+    if a.shape[1] == 0:
+        return a, b
+    turn = Nystroem(gamma=0.5 / width, n_components=min(features, len(a)), random_state=seed).fit(a)
+    return turn.transform(a), turn.transform(b)
+
+
+def _spread(goal: Goal, number: np.ndarray) -> np.ndarray:
+    """Fold numbers with the first row of each class in no fold (-1): every fit knows every class."""
+    if goal.loss not in ("logistic", "softmax"):
+        return number
+    spread = number.copy()
+    spread[np.unique(goal.labels, return_index=True)[1]] = -1
+    return spread
+
+
+def _best_machine(
+    laid: dict[str, matrix.Arrays], goal: Goal, number: np.ndarray, costs: list[float]
+) -> tuple[str, float, np.ndarray]:
+    """Scale and cost with the least cross-fitted loss, and their cross-fitted decision values."""
+    best: tuple[float, str, float, np.ndarray] | None = None
+    for scale, (a, _) in laid.items():
+        for cost in costs:
+            if best is not None and losses.seconds(goal) < 0:
+                break
+            values = _out_of_fold(a, goal, number, cost)
+            rows = np.flatnonzero(number >= 0)
+            found = losses.judge(goal, rows, _calibrated(goal, values, rows, values[rows]))
+            if best is None or found < best[0]:
+                best = (found, scale, cost, values)
+    assert best is not None
+    return best[1], best[2], best[3]
+
+
+def _out_of_fold(a: np.ndarray, goal: Goal, number: np.ndarray, cost: float) -> np.ndarray:
+    values: np.ndarray | None = None
+    for fold in np.unique(number[number >= 0]):
+        held = number == fold
+        found = _decision(a[~held], goal, np.flatnonzero(~held), cost)(a[held])
+        values = np.zeros((len(a), found.shape[1])) if values is None else values
+        values[held] = found
+    assert values is not None
+    return values
+
+
+def _decision(a: np.ndarray, goal: Goal, rows: np.ndarray, cost: float) -> Callable[[np.ndarray], np.ndarray]:
+    from sklearn.svm import SVC, SVR
+
+    labels = goal.labels[rows]
+    if goal.loss in ("logistic", "softmax"):
+        machine = SVC(C=cost, gamma="scale", cache_size=300).fit(a, labels)
+        return lambda x: machine.decision_function(x).reshape(len(x), -1)
+    mean, spread = labels.mean(), max(float(labels.std()), 1e-12)
+    weights = None if goal.weights is None else goal.weights[rows]
+    regressor = SVR(C=cost, epsilon=0.05, gamma="scale", cache_size=300).fit(a, (labels - mean) / spread, weights)
+    return lambda x: regressor.predict(x).reshape(-1, 1) * spread + mean
+
+
+def _calibrated(goal: Goal, values: np.ndarray, rows: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """Decision values as probabilities by a logistic regression on out-of-fold values (Platt), numbers as they are."""
+    if goal.loss not in ("logistic", "softmax"):
+        shift = np.quantile(goal.labels[rows] - values[rows, 0], goal.quantile) if goal.loss == "quantile" else 0.0
+        return np.asarray(shown[:, 0] + shift)
+    if len(np.unique(goal.labels[rows])) < max(goal.classes, 2):
+        return losses.prior(goal, len(shown))
+    narrow = losses.replace(goal, weights=None)
+    spread = np.maximum(values[rows].std(axis=0), 1e-12)
+    return fit_one(values / spread, narrow, np.isin(np.arange(len(values)), rows), 1.0)(shown / spread)
+
+
+def _machine(a: np.ndarray, b: np.ndarray, goal: Goal, cost: float, values: np.ndarray) -> np.ndarray:
+    rows = np.flatnonzero(np.abs(values).sum(axis=1) > 0)
+    shown = _decision(a, goal, np.arange(len(a)), cost)(b)
+    return _calibrated(goal, values, rows, shown)

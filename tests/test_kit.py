@@ -1,0 +1,352 @@
+"""Contract of the kit: every model answers every kind of task, every block keeps to its shape, nothing leaks."""
+
+import inspect
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from agent.kit import boosters, clock, encoders, features, forests, linear, losses, matrix, neighbours, splits, text
+
+PREDICTIONS = {
+    "binary": "probability",
+    "multiclass": "distribution",
+    "multilabel": "probabilities",
+    "regression": "value",
+    "multiregression": "values",
+    "ordinal": "value",
+    "survival": "value",
+}
+METRICS = {
+    "binary": "auc",
+    "multiclass": "log_loss",
+    "multilabel": "auc",
+    "regression": "rmse",
+    "multiregression": "rmse",
+    "ordinal": "qwk",
+    "survival": "concordance",
+}
+MODELS: dict[str, Callable[..., np.ndarray]] = {
+    "lightgbm": boosters.lightgbm,
+    "xgboost": boosters.xgboost,
+    "catboost": boosters.catboost,
+    "random_forest": forests.random_forest,
+    "extra_trees": forests.extra_trees,
+    "regularised": linear.regularised,
+    "biases": linear.biases,
+    "support_vectors": linear.support_vectors,
+    "knn": neighbours.knn,
+    "text": text.linear_model,
+}
+QUICK = {"lightgbm": {"rounds": 20}, "xgboost": {"rounds": 20}, "catboost": {"rounds": 20}}
+QUICK |= {"random_forest": {"trees": 20}, "extra_trees": {"trees": 20}}
+BLOCKS: dict[str, Callable[..., tuple[pd.DataFrame, pd.DataFrame]]] = {
+    "counts": encoders.counts,
+    "target_mean": encoders.target_mean,
+    "ordinal": encoders.ordinal,
+    "one_hot": encoders.one_hot,
+    "rare": encoders.rare,
+    "encoder_pairs": encoders.pairs,
+    "binned": encoders.binned,
+    "dates": features.dates,
+    "missing": features.missing,
+    "pairs": features.pairs,
+    "group_aggregates": features.group_aggregates,
+    "digits": features.digits,
+    "row_statistics": features.row_statistics,
+    "clusters": features.clusters,
+    "svd": features.svd,
+    "factorised": features.factorised,
+    "text": text.reduce,
+}
+
+
+def frame(rows: int, seed: int) -> pd.DataFrame:
+    """Columns of every role with gaps, an infinite value, a constant and an empty column."""
+    random = np.random.default_rng(seed)
+    age, city = random.normal(40, 10, rows), random.integers(0, 5, rows)
+    age[::7] = np.nan
+    words = np.array(["good", "bad", "fine", "poor", "great", "awful"])
+    return pd.DataFrame(
+        {
+            "age": age,
+            "income": np.where(np.arange(rows) == 3, np.inf, random.lognormal(3, 1, rows)),
+            "rooms": random.integers(0, 300, rows),
+            "constant": 1.0,
+            "empty": np.nan,
+            "city": pd.Categorical.from_codes(np.where(np.arange(rows) % 11, city, -1), list("abcdefg")),
+            "user": pd.Categorical.from_codes(random.integers(0, 30, rows), [f"u{k}" for k in range(40)]),
+            "when": pd.Timestamp("2020-01-01") + pd.to_timedelta(random.integers(0, 900, rows), "D"),
+            "note": pd.Series([" ".join(random.choice(words, 5)) for _ in range(rows)], dtype="str"),
+        }
+    )
+
+
+ROLES = {"city": "categorical", "user": "categorical", "when": "datetime", "note": "text"}
+
+
+def card(kind: str, **changes: object) -> SimpleNamespace:
+    fields = {
+        "kind": kind,
+        "prediction": PREDICTIONS[kind],
+        "metric": METRICS[kind],
+        "greater_is_better": True,
+        "classes": {"binary": ["no", "yes"], "multiclass": list("pqrs"), "ordinal": list("1234")}.get(kind, []),
+        "targets": ["y"],
+        "roles": ROLES,
+        "group": None,
+        "time": None,
+        "seed": 3,
+        "threads": 1,
+        "device": "cpu",
+        "seconds_left": 60.0,
+        "assets": None,
+    }
+    return SimpleNamespace(**(fields | changes))
+
+
+def signal(rows: pd.DataFrame) -> np.ndarray:
+    return rows["rooms"].to_numpy(float) / 150 + (rows["city"] == "a") + rows["note"].str.count("good").to_numpy(float)
+
+
+def target_of(kind: str, rows: pd.DataFrame) -> pd.Series | pd.DataFrame:
+    score = signal(rows) + np.random.default_rng(5).normal(0, 0.3, len(rows))
+    rank = pd.Series(score).rank(pct=True).to_numpy()
+    if kind == "binary":
+        return pd.Series((rank > 0.6).astype(int))
+    if kind in ("multiclass", "ordinal"):
+        return pd.Series(np.minimum((rank * 4).astype(int), 3))
+    if kind == "multilabel":
+        return pd.DataFrame({"y0": (rank > 0.5).astype(int), "y1": (rank < 0.3).astype(int), "y2": 0})
+    if kind == "multiregression":
+        return pd.DataFrame({"y0": score, "y1": -2 * score})
+    if kind == "survival":
+        return pd.DataFrame({"duration": np.exp(-score) + 0.01, "event": (np.arange(len(rows)) % 3 > 0).astype(int)})
+    return pd.Series(score)
+
+
+def width(kind: str, task: SimpleNamespace) -> int | None:
+    return {"distribution": len(task.classes), "probabilities": 3, "values": 2}.get(PREDICTIONS[kind])
+
+
+def answer_is_sound(answer: np.ndarray, rows: int, kind: str, task: SimpleNamespace) -> None:
+    columns = width(kind, task)
+    assert answer.shape == ((rows,) if columns is None else (rows, columns))
+    assert np.isfinite(answer).all()
+    if kind in ("binary", "multiclass", "multilabel"):
+        assert (answer >= 0).all() and (answer <= 1).all()
+    if kind == "multiclass":
+        assert np.allclose(answer.sum(axis=1), 1)
+
+
+def run(model: str, train: pd.DataFrame, target: object, predict: pd.DataFrame, task: SimpleNamespace) -> np.ndarray:
+    return MODELS[model](train, target, predict, task, **QUICK.get(model, {}))
+
+
+def apply(block: str, train: pd.DataFrame, target: object, predict: pd.DataFrame, task: SimpleNamespace) -> tuple:
+    supervised = "target" in inspect.signature(BLOCKS[block]).parameters
+    return BLOCKS[block](train, target, predict, task) if supervised else BLOCKS[block](train, predict, task)
+
+
+@pytest.mark.parametrize("kind", PREDICTIONS)
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_answers_every_kind_and_leaves_its_inputs_alone(model: str, kind: str) -> None:
+    train, predict, task = frame(90, 0), frame(11, 1), card(kind)
+    target = target_of(kind, train)
+    before = train.copy(), target.copy(), predict.copy()
+    answer_is_sound(run(model, train, target, predict, task), 11, kind, task)
+    pd.testing.assert_frame_equal(before[0], train)
+    pd.testing.assert_frame_equal(before[2], predict)
+    assert before[1].equals(target)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_same_seed_gives_the_same_answer(model: str) -> None:
+    train, predict = frame(90, 0), frame(11, 1)
+    first, second = (run(model, train, target_of("binary", train), predict, card("binary")) for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("kind", PREDICTIONS)
+@pytest.mark.parametrize("model", ["lightgbm", "xgboost", "catboost"])
+def test_boosters_search_their_rounds(model: str, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    train, predict, task = frame(120, 0), frame(5, 1), card(kind)
+    answer = MODELS[model](train, target_of(kind, train), predict, task, learning_rate=0.3)
+    answer_is_sound(answer, 5, kind, task)
+    assert "best_rounds=" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("model", ["lightgbm", "xgboost", "catboost"])
+def test_inner_folds_average_early_stopped_models(model: str) -> None:
+    train, predict, task = frame(120, 0), frame(5, 1), card("multiclass")
+    answer = MODELS[model](train, target_of("multiclass", train), predict, task, inner_folds=2, learning_rate=0.3)
+    answer_is_sound(answer, 5, "multiclass", task)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_models_learn(model: str) -> None:
+    train, predict = frame(400, 0), frame(200, 1)
+    answer = run(model, train, target_of("binary", train), predict, card("binary"))
+    truth = (signal(predict) > np.quantile(signal(train), 0.6)).astype(int)
+    assert roc_auc_score(truth, answer) > 0.68
+
+
+@pytest.mark.parametrize("model", ["lightgbm", "xgboost", "catboost", "regularised", "random_forest"])
+def test_survival_risk_is_larger_for_earlier_events(model: str) -> None:
+    train, predict = frame(300, 0), frame(100, 1)
+    target = target_of("survival", train)
+    risk = run(model, train, target, predict, card("survival"))
+    assert np.corrcoef(pd.Series(risk).rank(), signal(predict))[0, 1] > 0.3
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
+def test_hard_rows_still_get_an_answer(model: str, kind: str) -> None:
+    train, predict, task = frame(30, 0), frame(1, 1), card(kind)
+    target = target_of(kind, train)
+    if kind == "multiclass":
+        target = target.replace({3: 0})  # a class that the fold's train rows lack
+        target.iloc[0] = 1
+    answer_is_sound(run(model, train, target, predict, task), 1, kind, task)
+    only = train[["constant", "empty"]], predict[["constant", "empty"]]
+    answer_is_sound(run(model, only[0], target, only[1], task), 1, kind, task)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
+def test_a_constant_target_is_answered(model: str, kind: str) -> None:
+    train, predict, task = frame(30, 0), frame(2, 1), card(kind)
+    answer_is_sound(run(model, train, pd.Series(np.ones(30, dtype=int)), predict, task), 2, kind, task)
+
+
+@pytest.mark.parametrize("metric", ["rmsle", "mae", "mape", "smape", "rmspe", "pinball@0.9", "r2"])
+@pytest.mark.parametrize("model", ["lightgbm", "xgboost", "catboost", "regularised", "extra_trees", "knn"])
+def test_every_regression_metric_has_a_goal(model: str, metric: str) -> None:
+    train, predict = frame(90, 0), frame(9, 1)
+    answer = run(model, train, np.exp(target_of("regression", train)) - 0.5, predict, card("regression", metric=metric))
+    answer_is_sound(answer, 9, "regression", card("regression"))
+    if metric == "rmsle":
+        assert (answer >= 0).all()
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression", "multilabel", "survival"])
+@pytest.mark.parametrize("block", BLOCKS)
+def test_every_block_returns_matching_frames_and_leaves_its_inputs_alone(block: str, kind: str) -> None:
+    train, predict = frame(60, 0), frame(7, 1)
+    before = train.copy(), predict.copy()
+    left, right = apply(block, train, target_of(kind, train), predict, card(kind))
+    assert list(left.columns) == list(right.columns) and left.columns.is_unique
+    assert (left.dtypes == right.dtypes).all()
+    assert len(left) == 60 and len(right) == 7
+    pd.testing.assert_frame_equal(before[0], train)
+    pd.testing.assert_frame_equal(before[1], predict)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_every_block_takes_hard_frames(block: str) -> None:
+    for rows, names in ((30, list(frame(1, 0).columns)), (8, ["constant", "empty"]), (8, ["city"]), (8, ["note"])):
+        train, predict = frame(rows, 0)[names], frame(1, 1)[names]
+        left, right = apply(block, train, target_of("binary", frame(rows, 0)), predict, card("binary"))
+        assert len(left) == rows and len(right) == 1 and list(left.columns) == list(right.columns)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_applying_a_block_twice_keeps_names_unique(block: str) -> None:
+    train, predict, task = frame(60, 0), frame(7, 1), card("binary")
+    target = target_of("binary", train)
+    left, right = apply(block, *_between(apply(block, train, target, predict, task), target), task)
+    assert left.columns.is_unique and list(left.columns) == list(right.columns)
+
+
+def _between(frames: tuple[pd.DataFrame, pd.DataFrame], target: object) -> tuple:
+    return frames[0], target, frames[1]
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_target_means_do_not_leak(grouped: bool) -> None:
+    random = np.random.default_rng(0)
+    level = pd.Categorical(random.integers(0, 900, 2000).astype(str))
+    train = pd.DataFrame({"id": level, "group": random.integers(0, 50, 2000)})
+    target = pd.Series(random.integers(0, 2, 2000))
+    task = card("binary", group="group" if grouped else None, roles={"id": "categorical", "group": "numeric"})
+    left, _ = encoders.target_mean(train, target, train.head(1), task, smoothing=1)
+    assert abs(roc_auc_score(target, left["id_mean0"]) - 0.5) < 0.05
+
+
+def test_text_scores_do_not_leak() -> None:
+    random = np.random.default_rng(0)
+    words = np.array([f"w{k}" for k in range(500)])
+    notes = pd.Series([" ".join(random.choice(words, 6)) for _ in range(400)], dtype="str")
+    target = pd.Series(random.integers(0, 2, 400))
+    train = pd.DataFrame({"note": notes})
+    left, _ = text.reduce(train, target, train.head(1), card("binary"))
+    assert abs(roc_auc_score(target, left["note_score0"]) - 0.5) < 0.1
+
+
+def test_text_without_spaces_is_read_by_characters() -> None:
+    notes = pd.Series(["这个很好", "那个不好", "很好很好", "不好不好"] * 10, dtype="str")
+    left, _ = text.tfidf(notes, notes.head(1))
+    assert left.shape[1] >= 8
+
+
+def test_whole_groups_and_the_latest_rows_are_held_out() -> None:
+    train, target = frame(200, 0), target_of("binary", frame(200, 0))
+    grouped = splits.fold_numbers(train, target, card("binary", group="user"), 4)
+    assert pd.Series(grouped).groupby(train["user"], observed=True).nunique().max() == 1
+    held = splits.held_out(train, target, card("binary", time="when"))
+    assert train["when"][~held].max() <= train["when"][held].min()
+
+
+def test_folds_are_stratified_and_balanced() -> None:
+    target = pd.Series([0] * 80 + [1] * 20)
+    number = splits.fold_numbers(frame(100, 0), target, card("binary"), 5)
+    assert (pd.crosstab(number, target)[1] == 4).all()
+
+
+def test_ten_thousand_columns_are_taken() -> None:
+    values = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 10_000)), columns=[f"x{k}" for k in range(10_000)])
+    task = card("binary", roles=dict.fromkeys(values.columns, "numeric"))
+    target = pd.Series((values["x0"] > 0).astype(int))
+    for block in ("pairs", "group_aggregates", "digits", "missing"):
+        left, _ = apply(block, values, target, values.head(1), task)
+        assert left.shape[1] < 11_000
+    answer_is_sound(boosters.lightgbm(values, target, values.head(3), task, rounds=5), 3, "binary", task)
+    answer_is_sound(linear.regularised(values, target, values.head(3), task, strength=10.0), 3, "binary", task)
+
+
+def test_many_classes_do_not_explode() -> None:
+    train, predict = frame(240, 0), frame(3, 1)
+    task = card("multiclass", classes=[str(k) for k in range(80)])
+    target = pd.Series(np.arange(240) % 80)
+    for model in ("lightgbm", "xgboost", "catboost"):
+        answer_is_sound(run(model, train, target, predict, task), 3, "multiclass", task)
+
+
+@pytest.mark.parametrize("model", ["lightgbm", "xgboost", "catboost", "extra_trees"])
+def test_time_that_is_over_still_gives_an_answer(model: str) -> None:
+    train, predict, task = frame(200, 0), frame(3, 1), card("multiclass", seconds_left=0.2)
+    answer_is_sound(MODELS[model](train, target_of("multiclass", train), predict, task), 3, "multiclass", task)
+    assert clock.seconds_left(task) < 0.2
+
+
+def test_cox_residuals_order_by_failure() -> None:
+    signed = np.array([1.0, 2.0, -3.0, 4.0, -5.0])
+    residual = losses.martingale(signed)
+    assert residual[0] == residual.max() and abs(residual.sum()) < 1e-9
+
+
+@pytest.mark.parametrize("scale", ["standard", "quantile", "common"])
+def test_matrices_are_finite_and_scaled(scale: str) -> None:
+    left, right = matrix.numeric(frame(80, 0), frame(5, 1), card("binary"), scale=scale)
+    assert np.isfinite(left).all() and np.isfinite(right).all() and np.abs(left).max() <= 8
+
+
+def test_splines_bend_a_linear_model() -> None:
+    values = pd.DataFrame({"x": np.linspace(-3, 3, 300)})
+    target = pd.Series(values["x"] ** 2)
+    task = card("regression", roles={"x": "numeric"})
+    straight, bent = (linear.regularised(values, target, values, task, splines=knots) for knots in (0, 6))
+    assert ((bent - target) ** 2).mean() < 0.1 * ((straight - target) ** 2).mean()

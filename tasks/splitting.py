@@ -4,7 +4,6 @@ Rows are shuffled before ids are given, so that neither an id nor the order of r
 """
 
 import tomllib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +90,7 @@ def _shuffled(frame: pd.DataFrame, seed: int, *, keep_index: bool = False) -> pd
 
 def _first_share(frame: pd.DataFrame, share: float, *, by: str | None) -> pd.Series:
     """True for the first `share` of the rows: of all, or of each class of the column `by`."""
-    classes: Sequence[Any] | pd.Series = frame[by] if by else pd.Series(0, index=frame.index)
+    classes = frame[by] if by else pd.Series(0, index=frame.index)
     grouped = frame.groupby(classes)
     size = grouped[frame.columns[0]].transform("size")
     return grouped.cumcount() < (share * size).round()

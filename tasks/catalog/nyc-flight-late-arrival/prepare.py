@@ -1,4 +1,4 @@
-"""Builds nyc-flight-late-arrival: flights joined with the hour's weather and the plane; a quarter of the days is test."""
+"""Builds nyc-flight-late-arrival: flights with the hour's weather and the plane; a quarter of the days is test."""
 
 from pathlib import Path
 

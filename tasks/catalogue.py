@@ -73,7 +73,8 @@ def prepare(name: str, data_dir: Path, cache: Path) -> Path:
         fresh = Path(partial) / name
         _build(recipe, files, fresh)
         (fresh / "stamp").write_text(stamp, encoding="utf-8")
-        _exchange(fresh, built, aside=Path(partial) / "before")
+        if not _is_current(built, stamp):  # another process may have been as quick
+            _exchange(fresh, built, aside=Path(partial) / "before")
     return built
 
 

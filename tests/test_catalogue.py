@@ -158,6 +158,13 @@ def test_a_changed_recipe_is_prepared_afresh(data_dir: Path, cache: Path) -> Non
     assert [path for path in data_dir.iterdir() if path.name.startswith(".")] == []
 
 
+def test_the_same_recipe_gives_the_same_bytes(data_dir: Path, cache: Path, tmp_path: Path) -> None:
+    first = catalogue.prepare("credit-scoring", data_dir, cache)
+    second = catalogue.prepare("credit-scoring", tmp_path, cache)
+    for file in ("public/train.csv", "public/test.csv", "public/sample_submission.csv", "private/answers.csv"):
+        assert (first / file).read_bytes() == (second / file).read_bytes()
+
+
 def test_an_unknown_task_lists_what_exists(tmp_path: Path) -> None:
     with pytest.raises(catalogue.CatalogueError, match=r"no catalogue task 'house'; there are: .*house-prices"):
         catalogue.prepare("house", tmp_path, tmp_path)

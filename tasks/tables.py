@@ -1,0 +1,391 @@
+"""Reads competition CSV files whatever their encoding and separator, and says what each feature column is.
+
+Everything here looks at the features of train and test rows only, never at a label.
+"""
+
+import codecs
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
+
+MISSING = ["", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "None"]
+SEPARATORS = (",", ";", "\t", "|")
+BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+DATE_FORMATS = (
+    "%Y-%m-%d", "%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m-%d-%Y", "%d-%m-%Y", "%m/%d/%y", "%d/%m/%y",
+    "%Y-%m", "%b-%Y", "%b %Y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%B %d, %Y", "%d %B %Y",
+)
+TIMES = ("", " %H:%M:%S", " %H:%M", " %I:%M %p", " %I:%M:%S %p")
+LIKE_DATE = re.compile(r"\d[-/.]\d|\d[-/. ][A-Za-z]{3}|[A-Za-z]{3}[-/. ]\d")
+CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
+
+
+class TaskError(Exception):
+    """A competition folder that cannot be used as it is; the message says what was found and what to do."""
+
+
+def encoding_of(path: Path) -> str:
+    """The file's encoding: by its byte-order mark, UTF-8 when it decodes, else cp1252, else latin-1 (never fails)."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    for mark, name in BOMS:
+        if head.startswith(mark):
+            return name
+    return next(name for name in ("utf-8", "cp1252", "latin-1") if _decodes(path, name))
+
+
+def _decodes(path: Path, encoding: str) -> bool:
+    try:
+        with path.open(encoding=encoding, newline="") as file:
+            while file.read(1 << 22):
+                pass
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def separator_of(path: Path, encoding: str) -> str:
+    """The separator that splits the header most often and the first lines alike; a comma when none does."""
+    with path.open(encoding=encoding, newline="") as file:
+        lines = [line for line in (file.readline(1 << 20) for _ in range(6)) if line.strip()]
+    bare = [re.sub(r'"[^"]*"', "", line) for line in lines]
+    counts = {s: [line.count(s) for line in bare] for s in SEPARATORS}
+    steady = [s for s in SEPARATORS if counts[s] and counts[s][0] and len(set(counts[s])) == 1]
+    return max(steady or SEPARATORS, key=lambda s: counts[s][0] if counts[s] else 0)
+
+
+def read_table(path: Path, *, as_text: Iterable[str] = ()) -> pd.DataFrame:
+    """The rows of a CSV file (RangeIndex).
+
+    Columns in `as_text` keep their exact characters (only an empty field is missing): ids and labels need that.
+    Raises TaskError: no such file, empty, header only, not a table.
+    """
+    if not path.is_file():
+        raise TaskError(f"no {path.name} in {path.parent}")
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if not head.strip():
+        raise TaskError(f"{path.name} is empty ({path.stat().st_size} bytes)")
+    encoding = encoding_of(path)
+    separator = separator_of(path, encoding)
+    frame = _parse(path, encoding, separator)
+    if frame.empty:
+        raise TaskError(f"{path.name} has no rows below its header")
+    return with_exact_text(frame, path, as_text)
+
+
+def _parse(path: Path, encoding: str, separator: str) -> pd.DataFrame:
+    try:
+        return _parse_arrow(path, encoding, separator)
+    except (pa.ArrowInvalid, pa.ArrowKeyError, pa.ArrowTypeError, UnicodeError, OverflowError, ValueError):
+        return _parse_slowly(path, encoding, separator)
+
+
+def _parse_arrow(path: Path, encoding: str, separator: str) -> pd.DataFrame:
+    table = arrow_csv.read_csv(
+        path,
+        read_options=arrow_csv.ReadOptions(encoding=encoding.removesuffix("-sig"), block_size=1 << 26),
+        parse_options=arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True),
+        convert_options=arrow_csv.ConvertOptions(
+            null_values=MISSING, strings_can_be_null=True, decimal_point=_decimal_point(path, encoding, separator)),
+    )
+    table = table.rename_columns(_distinct(table.column_names))
+    columns = {name: _column(table.column(i)) for i, name in enumerate(table.column_names)}
+    return pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows))
+
+
+def _decimal_point(path: Path, encoding: str, separator: str) -> str:
+    """A comma where the separator is a semicolon and the first rows write 1,5 and never 1.5."""
+    if separator != ";":
+        return "."
+    with path.open(encoding=encoding, newline="") as file:
+        head = file.read(1 << 16)
+    number = r"(?:^|;)-?\d+{}\d+(?=;|\r|\n|$)"
+    comma, point = (re.search(number.format(p), head, re.MULTILINE) for p in (",", r"\."))
+    return "," if comma and not point else "."
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Column names as pandas would have them: stripped, never empty, never twice."""
+    seen: dict[str, int] = {}
+    result = []
+    for position, raw in enumerate(names):
+        name = raw.strip().removeprefix("\ufeff") or f"Unnamed: {position}"
+        count = seen[name] = seen.get(name, -1) + 1
+        result.append(f"{name}.{count}" if count else name)
+    return result
+
+
+def _column(values: pa.ChunkedArray) -> pd.Series:
+    if pa.types.is_null(values.type):
+        return pd.Series(np.full(len(values), np.nan))
+    if pa.types.is_time(values.type):
+        values = values.cast(pa.string())
+    if pa.types.is_boolean(values.type):
+        values = values.cast(pa.int8())
+    if pa.types.is_timestamp(values.type) and values.type.tz:
+        values = values.cast(pa.timestamp(values.type.unit))
+    return values.to_pandas(date_as_object=False)
+
+
+def _parse_slowly(path: Path, encoding: str, separator: str) -> pd.DataFrame:
+    try:
+        frame = pd.read_csv(path, encoding=encoding, sep=separator, low_memory=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError, ValueError) as error:
+        raise TaskError(f"{path.name} is not a readable CSV table: {str(error).strip().splitlines()[0]}") from error
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise TaskError(f"{path.name} is not a readable CSV table: its rows have more fields than its header")
+    frame.columns = pd.Index(_distinct([str(c) for c in frame.columns]))
+    flags = [c for c in frame.columns if frame[c].dtype.kind == "b"]
+    return frame.astype(dict.fromkeys(flags, "int8"))
+
+
+def with_exact_text(frame: pd.DataFrame, path: Path, names: Iterable[str]) -> pd.DataFrame:
+    """The frame that read_table gave for the path, with some columns as the exact text of the file, stripped."""
+    wanted = [name for name in dict.fromkeys(names) if name in frame.columns]
+    if not wanted:
+        return frame
+    encoding = encoding_of(path)
+    separator = separator_of(path, encoding)
+    try:
+        text = _text_arrow(path, encoding, separator, wanted)
+    except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeError):
+        text = _text_slowly(path, encoding, separator, [list(frame.columns).index(name) for name in wanted], wanted)
+    if len(text) != len(frame):
+        raise TaskError(f"{path.name} cannot be read twice alike: {len(frame)} rows, then {len(text)}")
+    return frame.assign(**{name: text[name].astype("str").str.strip() for name in wanted})
+
+
+def _text_arrow(path: Path, encoding: str, separator: str, names: list[str]) -> pd.DataFrame:
+    table = arrow_csv.read_csv(
+        path,
+        read_options=arrow_csv.ReadOptions(encoding=encoding.removesuffix("-sig"), block_size=1 << 26),
+        parse_options=arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True),
+        convert_options=arrow_csv.ConvertOptions(
+            include_columns=names, column_types=dict.fromkeys(names, pa.string()), null_values=[""],
+            strings_can_be_null=True, quoted_strings_can_be_null=True),
+    )
+    return table.to_pandas()
+
+
+def _text_slowly(path: Path, encoding: str, separator: str, places: list[int], names: list[str]) -> pd.DataFrame:
+    text = pd.read_csv(path, encoding=encoding, sep=separator, dtype=str, usecols=places, keep_default_na=False,
+                       na_values=[""])
+    text.columns = pd.Index([names[i] for i in np.argsort(places)])
+    return text
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the feature columns are: `roles` for those that stay, `dropped` with the reason for the rest."""
+
+    roles: dict[str, str]
+    dropped: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def survey(
+    train: pd.DataFrame, test: pd.DataFrame, *, id: str | None, targets: Sequence[str], text: Sequence[str] = (),
+    assets: Path | None = None,
+) -> Survey:
+    """The role of every usable column: numeric, categorical, text, datetime or image.
+
+    Dropped: the id (unless it is a date or names an image), columns that only one file has, constant, all-missing
+    and repeated columns. Infinite values count as missing and are reported.
+    """
+    files = image_files(assets) if assets else {}
+    roles: dict[str, str] = {}
+    dropped = {c: "only in train.csv" for c in train.columns if c not in test.columns and c not in targets}
+    dropped |= {c: "only in test.csv" for c in test.columns if c not in train.columns}
+    seen: dict[bytes, list[str]] = {}
+    infinite = []
+    for name in [c for c in train.columns if c in test.columns and c not in targets]:
+        values = together(train[name], test[name])
+        role = "text" if name in text else role_of(values, files)
+        reason = _useless(values) or (name == id and role not in ("datetime", "image") and "the id of the rows")
+        twin = None if reason else _twin(name, values, train, test, seen)
+        if reason or twin:
+            dropped[name] = reason or f"the same as {twin}"
+            continue
+        roles[name] = role
+        if values.dtype.kind == "f" and np.isinf(values.to_numpy()).any():
+            infinite.append(name)
+    notes = (f"infinite values in {_few(infinite)} are treated as missing",) if infinite else ()
+    return Survey(roles, dropped, notes)
+
+
+def together(train: pd.Series, test: pd.Series) -> pd.Series:
+    """Train rows, then test rows, of one column (RangeIndex); as text where the two files disagree on its type."""
+    train, test = (s.astype("float64") if s.isna().all() else s for s in (train, test))
+    kinds = {_kind(s) for s in (train, test) if s.notna().any()}
+    if len(kinds) > 1:
+        train, test = train.astype("string").astype(object), test.astype("string").astype(object)
+        return pd.concat([train, test], ignore_index=True).astype("str")
+    if kinds == {"text"} or kinds == {"date"}:
+        dtype = next(s.dtype for s in (train, test) if s.notna().any())
+        train, test = train.astype(dtype), test.astype(dtype)
+    return pd.concat([train, test], ignore_index=True)
+
+
+def _kind(values: pd.Series) -> str:
+    return {"i": "number", "u": "number", "f": "number", "b": "number", "M": "date"}.get(values.dtype.kind, "text")
+
+
+def role_of(values: pd.Series, files: dict[str, str]) -> str:
+    """The role of one column; `files` maps names in the assets folder to paths (empty: no images)."""
+    kind = _kind(values)
+    if kind == "number" and not (files and _are_files(values, files)):
+        return "numeric"
+    if kind == "date":
+        return "datetime"
+    if files and _are_files(values, files):
+        return "image"
+    sample = _sample(values)
+    if sample.empty or as_numbers(sample).notna().mean() >= 0.95:
+        return "numeric"
+    if as_dates(sample) is not None:
+        return "datetime"
+    return "text" if _reads_as_text(sample) else "categorical"
+
+
+def _sample(values: pd.Series, size: int = 1500) -> pd.Series:
+    known = values[values.notna()]
+    return known.iloc[:: max(1, len(known) // size)].astype("str")
+
+
+def as_numbers(values: pd.Series) -> pd.Series:
+    """Floats from text such as "1,234", "$12" or "15%"; NaN where it is none. Infinite values become NaN."""
+    if values.dtype.kind in "iufb":
+        return values.astype("float64").where(np.isfinite(values.astype("float64")))
+    bare = values.astype("str").str.strip().str.replace(r"^([-+]?)[$€£¥]\s?|\s?[%€]$", r"\1", regex=True)
+    thousands = bare.str.fullmatch(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?").fillna(False).astype(bool)
+    bare = bare.where(~thousands, bare.str.replace(",", "", regex=False))
+    numbers = pd.to_numeric(bare, errors="coerce").astype("float64")
+    return numbers.where(np.isfinite(numbers))
+
+
+def as_dates(values: pd.Series) -> pd.Series | None:
+    """datetime64[ns] of the format that reads most of the text, None when less than 95% of it is dates of 1800-2100."""
+    if values.dtype.kind == "M":
+        return _plain(values)
+    text = values.astype("str").str.strip()
+    known = text[values.notna()]
+    head = known.iloc[:: max(1, len(known) // 50)].str.slice(0, 40)
+    if head.empty or head.str.fullmatch(r"[-+.\d]*").mean() > 0.05 or not head.str.contains(LIKE_DATE).mean() > 0.9:
+        return None
+    for format in _formats(head):
+        dates = _plain(pd.to_datetime(text, format=format, errors="coerce", utc=format == "ISO8601"))
+        if dates.notna().sum() >= 0.95 * len(known) and dates.dropna().dt.year.between(1800, 2100).all():
+            return dates
+    return None
+
+
+def _formats(head: pd.Series) -> list[str]:
+    """Formats that read the head of a column, the best first."""
+    times = [t for t in TIMES if bool(t) == (head.str.contains(":").mean() > 0.5)]
+    every = ["ISO8601", *(day + time for time in times for day in DATE_FORMATS)]
+    rates = {f: pd.to_datetime(head, format=f, errors="coerce", utc=True).notna().mean() for f in every}
+    return sorted((f for f in every if rates[f] >= 0.9), key=lambda f: -rates[f])
+
+
+def _plain(dates: pd.Series) -> pd.Series:
+    if dates.dt.tz is not None:
+        dates = dates.dt.tz_convert("UTC").dt.tz_localize(None)
+    year = dates.dt.year
+    return dates.where(year.between(1678, 2261)).astype("datetime64[ns]")
+
+
+def _reads_as_text(sample: pd.Series) -> bool:
+    """Sentences: four words or more, or long and mostly unique; Chinese, Japanese and Korean write without spaces."""
+    unique = sample.nunique()
+    if unique < max(20, 0.05 * len(sample)):
+        return False
+    words = sample.str.count(r"\s+") + 1
+    length = sample.str.len()
+    mostly_unique = unique > 0.5 * len(sample)
+    cjk = sample.str.contains(CJK).mean() > 0.5 and length.mean() >= 6
+    return bool(words.mean() >= 4 or (mostly_unique and (cjk or (length.mean() >= 25 and words.mean() > 1.5))))
+
+
+def image_files(assets: Path, *, first: str = "") -> dict[str, str]:
+    """Images below the assets folder: path, name and name without suffix -> path relative to the folder.
+
+    Where a name is in several folders, the one whose path starts with `first` has it.
+    """
+    found: dict[str, str] = {}
+    paths = (p.relative_to(assets).as_posix() for p in assets.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    for relative in sorted(paths, key=lambda p: (not p.startswith(first), p)):
+        path = Path(relative)
+        for name in (path.stem, path.name, relative):
+            found.setdefault(name, relative)
+    return found
+
+
+def _are_files(values: pd.Series, files: dict[str, str]) -> bool:
+    known = values[values.notna()]
+    names = known.iloc[:: max(1, len(known) // 200)].astype("str")
+    return len(names) > 0 and float(names.isin(files).mean()) >= 0.95
+
+
+def _useless(values: pd.Series) -> str:
+    known = values[values.notna()]
+    if known.empty:
+        return "every value is missing"
+    first = known.iloc[0]
+    return "constant" if len(known) == len(values) and bool((known == first).all()) else ""
+
+
+def _twin(
+    name: str, values: pd.Series, train: pd.DataFrame, test: pd.DataFrame, seen: dict[bytes, list[str]],
+) -> str | None:
+    """An earlier column with the same values (compared in full, not by hash alone)."""
+    raw = values.to_numpy() if values.dtype.kind in "iufM" else pd.util.hash_array(values.to_numpy(dtype=object))
+    key = hashlib.blake2b(raw.tobytes(), key=values.dtype.kind.encode(), digest_size=16).digest()
+    for other in seen.setdefault(key, []):
+        if values.equals(together(train[other], test[other])):
+            return other
+    seen[key].append(name)
+    return None
+
+
+def _few(names: Sequence[str], most: int = 3) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def typed(
+    train: pd.DataFrame, test: pd.DataFrame, roles: dict[str, str], *, assets: Path | None = None,
+) -> pd.DataFrame:
+    """All train rows, then all test rows (RangeIndex), each column in the dtype that docs/design.md gives its role."""
+    columns = {name: _cast(together(train[name], test[name]), role) for name, role in roles.items()}
+    for name in (c for c, role in roles.items() if role == "image"):
+        assert assets is not None, "an image column needs its assets folder"
+        sides = [_paths(train[name], assets, "train"), _paths(test[name], assets, "test")]
+        columns[name] = pd.concat(sides, ignore_index=True)
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(train) + len(test)))
+
+
+def _paths(names: pd.Series, assets: Path, side: str) -> pd.Series:
+    files = image_files(assets, first=side)
+    return names.astype("str").map(lambda name: files.get(name, "")).astype("str")
+
+
+def _cast(values: pd.Series, role: str) -> pd.Series:
+    if role == "numeric":
+        return values if values.dtype.kind in "iu" else as_numbers(values)
+    if role == "datetime":
+        dates = as_dates(values)
+        return pd.Series(pd.NaT, index=values.index, dtype="datetime64[ns]") if dates is None else dates
+    text = values.where(values.notna()).astype("str")
+    if role in ("text", "image"):
+        return text.fillna("")
+    codes, levels = pd.factorize(text, sort=True)
+    return pd.Series(pd.Categorical.from_codes(codes, categories=pd.Index(levels, dtype="str")))

@@ -1,0 +1,207 @@
+"""Folds: laws that hold for every plan, and which plan is chosen when."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from folders import planned, prepared, rows, write_folder
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tasks.arrays import load_arrays, load_plan
+from tasks.validation import Plan
+
+QUIET = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def obeys(plan: Plan) -> None:
+    """No row is fitted and validated in one fold; no row is validated twice."""
+    assert plan.folds
+    for fit, validate in plan.folds:
+        assert len(fit) and len(validate)
+        assert not np.intersect1d(fit, validate).size
+    validated = np.concatenate([validate for _, validate in plan.folds])
+    assert len(np.unique(validated)) == len(validated)
+    assert plan.validated.sum() == len(validated)
+    json.dumps(plan.to_json())
+
+
+def binary(n: int, **columns: object) -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    return rows(n).assign(**columns, y=rng.permutation(np.arange(n) % 2))
+
+
+def days(n: int, start: str = "2020-01-01", freq: str = "D") -> pd.Series:
+    return pd.Series(pd.date_range(start, periods=n, freq=freq).strftime("%Y-%m-%d %H:%M:%S"))
+
+
+@QUIET
+@given(counts=st.lists(st.integers(1, 30), min_size=2, max_size=6).filter(lambda c: sum(c) >= 6 and max(c) > 1))
+def test_classes_of_any_size_are_spread_and_never_alone_among_fit_rows(
+    tmp_path_factory: pytest.TempPathFactory, counts: list[int],
+) -> None:
+    labels = [f"c{k}" for k, count in enumerate(counts) for _ in range(count)]
+    train, test = rows(len(labels)).assign(y=labels), rows(9, first=1000)
+    _, tables, _, plan = planned(write_folder(tmp_path_factory.mktemp("task"), train, test,
+                                              test[["id"]].assign(y="c0")))
+    obeys(plan)
+    target = tables.train["y"].to_numpy()
+    for fit, validate in plan.folds:
+        assert set(target[validate]) <= set(target[fit])
+        assert len(set(target[fit])) > 1
+        for label, count in zip(*np.unique(target, return_counts=True), strict=True):
+            assert abs((target[validate] == label).sum() - count / len(plan.folds)) <= 1
+
+
+def test_a_regression_target_is_spread_by_its_size(tmp_path: Path) -> None:
+    train, test = rows(400).assign(y=np.random.default_rng(0).lognormal(sigma=2, size=400)), rows(50, first=400)
+    _, tables, _, plan = planned(write_folder(tmp_path, train, test, test[["id"]].assign(y=0.0)))
+    obeys(plan)
+    assert plan.scheme == "stratified" and plan.validated.all()
+    medians = [tables.train["y"].iloc[validate].median() for _, validate in plan.folds]
+    assert np.std(medians) < 0.1
+
+
+def test_a_plan_is_the_same_for_the_same_seed_and_another_for_another(tmp_path: Path) -> None:
+    test = rows(50, first=400)
+    folder = write_folder(tmp_path, binary(400), test, test[["id"]].assign(y=0.5))
+    first, again, other = (planned(folder, seed=s)[3] for s in (0, 0, 1))
+    assert all(np.array_equal(a[1], b[1]) for a, b in zip(first.folds, again.folds, strict=True))
+    assert not np.array_equal(first.folds[0][1], other.folds[0][1])
+
+
+@pytest.mark.parametrize("kind", ["binary", "regression"])
+@pytest.mark.parametrize("named", [True, False])
+def test_entities_that_test_does_not_share_do_not_straddle_folds(tmp_path: Path, kind: str, named: bool) -> None:
+    rng = np.random.default_rng(0)
+    who = rng.integers(0, 60, 600)
+    train = binary(600, patient=[f"p{i}" for i in who])
+    train["y"] = train["y"] if kind == "binary" else rng.normal(size=600)
+    test = rows(100, first=600).assign(patient=[f"q{i % 15}" for i in range(100)])
+    folder = write_folder(tmp_path, train, test, test[["id"]].assign(y=0.5), toml='group = "patient"' if named else "")
+    _, tables, _, plan = planned(folder)
+    obeys(plan)
+    assert plan.group == "patient"
+    assert plan.scheme == ("stratified_grouped" if kind == "binary" else "grouped")
+    for fit, validate in plan.folds:
+        patients = tables.train["patient"]
+        assert not set(patients.iloc[fit]) & set(patients.iloc[validate])
+        assert abs(len(validate) - 120) < 30
+
+
+def test_entities_that_test_shares_are_no_groups(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    train = binary(600, shop=[f"s{i}" for i in rng.integers(0, 60, 600)])
+    test = rows(100, first=600).assign(shop=[f"s{i}" for i in rng.integers(0, 60, 100)])
+    assert planned(write_folder(tmp_path, train, test, test[["id"]].assign(y=0.5)))[3].scheme == "stratified"
+
+
+def test_one_group_only_falls_back_to_shuffled_rows(tmp_path: Path) -> None:
+    test = rows(40, first=60).assign(site="b")
+    folder = write_folder(tmp_path, binary(60, site="a"), test, test[["id"]].assign(y=0.5), toml='group = "site"')
+    obeys(planned(folder)[3])
+
+
+@pytest.mark.parametrize("column", ["date", "year", "week"])
+def test_a_later_test_is_validated_forward_in_time(tmp_path: Path, column: str) -> None:
+    n = 500
+    values = {"date": days(n + 100, freq="6h"), "year": pd.Series(1950 + np.arange(n + 100) // 10),
+              "week": pd.Series(np.arange(n + 100) // 4)}[column]
+    order = np.random.default_rng(0).permutation(n)
+    train = binary(n, **{column: values.iloc[order].to_numpy()})
+    test = rows(100, first=n).assign(**{column: values.iloc[n:].to_numpy()})
+    _, tables, _, plan = planned(write_folder(tmp_path, train, test, test[["id"]].assign(y=0.5)))
+    obeys(plan)
+    assert (plan.scheme, plan.time) == ("forward", column)
+    for fit, validate in plan.folds:
+        assert tables.train[column].iloc[fit].max() < tables.train[column].iloc[validate].min()
+    assert not plan.validated.all()
+
+
+def test_a_row_number_that_goes_on_in_test_is_no_time(tmp_path: Path) -> None:
+    train, test = binary(400, row=np.arange(400)), rows(100, first=400).assign(row=np.arange(400, 500))
+    assert planned(write_folder(tmp_path, train, test, test[["id"]].assign(y=0.5)))[3].scheme == "stratified"
+
+
+def test_an_irregular_past_still_gives_forward_folds(tmp_path: Path) -> None:
+    when = pd.concat([days(10), days(390, "2021-06-01", "min")], ignore_index=True)
+    train, test = binary(400, when=when), rows(40, first=400).assign(when=days(40, "2022-01-01"))
+    _, _, _, plan = planned(write_folder(tmp_path, train, test, test[["id"]].assign(y=0.5)))
+    obeys(plan)
+    assert plan.scheme == "forward" and len(plan.folds) >= 2
+
+
+def test_the_last_days_of_each_month_are_validated_by_stretches_of_days(tmp_path: Path) -> None:
+    hours = pd.DataFrame({"when": pd.date_range("2011-01-01", "2011-12-31 23:00", freq="2h")})
+    early = (hours["when"].dt.day <= 19).to_numpy()
+    frame = rows(len(hours)).assign(when=hours["when"].dt.strftime("%Y-%m-%d %H:%M:%S"), count=np.arange(len(hours)) % 97)
+    test = frame[~early].drop(columns="count")
+    folder = write_folder(tmp_path, frame[early], test, test[["id"]].assign(count=0.5))
+    _, tables, _, plan = planned(folder)
+    obeys(plan)
+    assert (plan.scheme, plan.time) == ("grouped", "when")
+    dates = pd.to_datetime(tables.train["when"]).dt.date
+    for fit, validate in plan.folds:
+        assert not set(dates.iloc[fit]) & set(dates.iloc[validate])
+
+
+def test_a_shift_between_train_and_test_is_seen_and_said(tmp_path: Path) -> None:
+    train, test = binary(400), rows(200, first=400, seed=3)
+    test["size"] += 3
+    plan = planned(write_folder(tmp_path, train, test, test[["id"]].assign(y=0.5)))[3]
+    assert plan.adversarial_auc is not None and plan.adversarial_auc > 0.9
+    assert plan.adversarial_columns[0] == "size"
+    assert any("train and test rows differ" in reason for reason in plan.reasons)
+
+
+def test_an_alike_train_and_test_cannot_be_told_apart(tmp_path: Path) -> None:
+    test = rows(400, first=400, seed=3)
+    plan = planned(write_folder(tmp_path, binary(400), test, test[["id"]].assign(y=0.5)))[3]
+    assert plan.adversarial_auc is not None and plan.adversarial_auc < 0.6
+
+
+def test_what_a_trial_is_given_holds_no_label_of_a_row_that_it_predicts(tmp_path: Path) -> None:
+    train, test = rows(300).assign(y=np.arange(300) + 0.5), rows(40, first=300)
+    folder = write_folder(tmp_path / "task", train, test, test[["id"]].assign(y=0.5))
+    task, tables, found, arrays = prepared(folder, tmp_path / "run")
+    table = pa.ipc.open_file(pa.memory_map(str(arrays.data / "features.arrow"))).read_all()
+    assert table.column_names == list(found.roles) and not {"id", "y"} & set(table.column_names)
+    assert table.num_rows == arrays.n_train + arrays.n_test == 340
+    for k, (fit, validate) in enumerate(arrays.folds):
+        given = {part: np.load(arrays.data / f"fold-{k}" / f"{part}.npy") for part in ("fit", "predict", "target")}
+        assert not set(given["fit"]) & set(given["predict"])
+        assert not set(given["target"]) & set(arrays.truth[validate])
+        assert np.array_equal(given["target"], arrays.truth[fit])
+        assert np.array_equal(given["predict"], [*validate, *range(300, 340)])
+        assert len(given["predict"]) == arrays.predict_rows(k)
+    sizes = table.column("size").to_numpy()
+    assert np.array_equal(sizes[:300], tables.train["size"].to_numpy()[arrays.order])
+    assert np.array_equal(arrays.truth, tables.train["y"].to_numpy()[arrays.order])
+    assert not np.array_equal(arrays.order, np.arange(300))
+    assert (tmp_path / "run" / "private").stat().st_mode & 0o777 == 0o700
+
+
+def test_the_smoke_rows_are_few_have_every_class_and_lie_within_the_first_fold(tmp_path: Path) -> None:
+    train, test = rows(3000).assign(y=["rare"] * 8 + ["a", "b"] * 1496), rows(40, first=3000)
+    folder = write_folder(tmp_path / "task", train, test, test[["id"]].assign(y="a"))
+    _, _, _, arrays = prepared(folder, tmp_path / "run")
+    fit, predict, target = (np.load(arrays.data / "smoke" / f"{part}.npy") for part in ("fit", "predict", "target"))
+    assert (len(fit), len(predict)) == (400, 150)
+    assert set(target) == {0, 1, 2}
+    assert set(fit) <= set(arrays.folds[0][0]) and set(predict) <= set(arrays.folds[0][1])
+
+
+def test_what_was_written_is_read_back_alike(tmp_path: Path) -> None:
+    train, test = rows(100).assign(y=["a", "b"] * 50), rows(10, first=100)
+    folder = write_folder(tmp_path / "task", train, test, test[["id"]].assign(y="a"))
+    _, _, _, arrays = prepared(folder, tmp_path / "run")
+    again = load_arrays(tmp_path / "run")
+    assert (again.test_ids, again.columns, again.prediction_width) == (
+        arrays.test_ids, arrays.columns, arrays.prediction_width)
+    assert np.array_equal(again.truth, arrays.truth) and np.array_equal(again.order, arrays.order)
+    assert all(np.array_equal(a, b) for x, y in zip(again.folds, arrays.folds, strict=True)
+               for a, b in zip(x, y, strict=True))
+    assert load_plan(tmp_path / "run")["scheme"] == "stratified"

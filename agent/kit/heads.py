@@ -42,7 +42,7 @@ class Head:
     def score(self, raw: Tensor, y: Tensor, independent: bool) -> np.ndarray:
         """Each member's loss on its own rows, or the loss of the members' mean where they are not independent."""
         raw = raw if independent else self.mean(raw)[None]
-        scores = self._losses(raw, y, 0.0).flatten(1).mean(1)
+        scores = self._losses(raw, y, 0.0).reshape(len(raw), -1).mean(1)
         if self.by_error and self.kind == "softmax":
             scores = (raw.argmax(-1) != y).float().mean(1) + 1e-3 * scores
         return scores.cpu().numpy()

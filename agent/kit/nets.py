@@ -4,7 +4,7 @@ Numbers, dates (as elapsed days), flags of missing values and categories are use
 Torch is imported when a model is called, not before.
 """
 
-from collections.abc import Sequence
+import time
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -32,7 +32,7 @@ def mlp(
     predict: pd.DataFrame,
     task: SimpleNamespace,
     *,
-    width: int = 256,
+    width: int | None = None,
     depth: int = 3,
     members: int | None = None,
     epochs: int | None = None,
@@ -58,7 +58,7 @@ def mlp(
     from .packed import PackedMLP
     from .training import Plan, device_of, fit, raw_outputs
 
-    started = clock.deadline(task, SHARE)
+    ends = clock.deadline(task, SHARE)
     device = device_of(task)
     torch.manual_seed(task.seed)
     data, head = tables(train, predict), head_of(target, task, smoothing=smoothing)
@@ -66,7 +66,14 @@ def mlp(
     classify = head.kind in ("softmax", "logistic")
     count = data.numbers[0].shape[1]
     net = PackedMLP(
-        len(held), count, data.levels, head.outputs, width=width, depth=depth, dropout=dropout, sigma=sigma,
+        len(held),
+        count,
+        data.levels,
+        head.outputs,
+        width=width or default_width(len(train)),
+        depth=depth,
+        dropout=dropout,
+        sigma=sigma,
         activation=activation or ("selu" if classify else "mish"),
         periodic=count <= 100 if periodic is None else periodic,
     ).to(device)
@@ -74,17 +81,76 @@ def mlp(
     net.start_from(*(part[:512].expand(len(held), *part[:512].shape) for part in inputs))
     size = batch or default_batch(len(train))
     plan = Plan(
-        epochs=epochs or default_epochs(len(train), size), batch=size, lr=lr or (0.04 if classify else 0.1),
-        weight_decay=weight_decay, patience=patience, seconds=min(max_seconds, started - clock.deadline(task, 0.0)),
+        epochs=epochs or default_epochs(len(train), size),
+        batch=size,
+        lr=lr or (0.04 if classify else 0.1),
+        weight_decay=weight_decay,
+        patience=patience,
+        seconds=min(max_seconds, ends - time.monotonic()),
     )
     y = torch.as_tensor(head.encoded, device=device)
     fit(net, inputs, y, held, head, plan, seed=task.seed, predict_rows=len(predict))
     return head.decode(raw_outputs(net, unseen, len(held)))
 
 
+def tabm(
+    train: pd.DataFrame,
+    target: pd.Series | pd.DataFrame,
+    predict: pd.DataFrame,
+    task: SimpleNamespace,
+    *,
+    members: int = 16,
+    width: int = 192,
+    depth: int = 2,
+    epochs: int | None = None,
+    batch: int | None = None,
+    lr: float = 0.002,
+    weight_decay: float = 0.01,
+    dropout: float = 0.1,
+    embedding: int = 12,
+    smoothing: float | None = None,
+    patience: float = 0.25,
+    max_seconds: float = 180.0,
+) -> np.ndarray:
+    """Predictions of TabM (Gorishniy et al. 2025, arXiv 2410.24210, package `tabm`) in the shape that the card demands.
+
+    `members` batch-ensembled networks share weights and one holdout, a fifth of the train rows, on which the best
+    epoch of their mean is chosen. Never trains past `max_seconds` or the seconds left.
+    """
+    import torch
+
+    from .batch_ensemble import TabMNetwork
+    from .heads import head_of
+    from .training import Plan, device_of, fit, raw_outputs
+
+    ends = clock.deadline(task, SHARE)
+    device = device_of(task)
+    torch.manual_seed(task.seed)
+    data, head = tables(train, predict), head_of(target, task, smoothing=smoothing)
+    held = holdouts(train, target, task, 1)
+    net = TabMNetwork(
+        data.numbers[0].shape[1], data.levels, head.outputs,
+        members=members, width=width, depth=depth, dropout=dropout, embedding=embedding,
+    ).to(device)
+    inputs, unseen = (tuple(torch.as_tensor(p[i], device=device) for p in (data.numbers, data.codes)) for i in (0, 1))
+    size = batch or default_batch(len(train))
+    plan = Plan(
+        epochs=epochs or default_epochs(len(train), size), batch=size, lr=lr, weight_decay=weight_decay,
+        schedule="onecycle", patience=patience, seconds=min(max_seconds, ends - time.monotonic()),
+    )
+    y = torch.as_tensor(head.encoded, device=device)
+    fit(net, inputs, y, held, head, plan, seed=task.seed, predict_rows=len(predict))
+    return head.decode(raw_outputs(net, unseen, 1))
+
+
 def default_members(n: int) -> int:
     """How many networks to train side by side: small tables afford more."""
     return 8 if n <= 5_000 else 4 if n <= 40_000 else 2
+
+
+def default_width(n: int) -> int:
+    """Units a hidden layer."""
+    return 128 if n <= 5_000 else 256
 
 
 def default_batch(n: int) -> int:

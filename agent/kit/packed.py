@@ -6,6 +6,7 @@ number beside them, a learned scale per input, NTK parametrisation, initialisati
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from .training import flat_cosine
 
 
 class PackedMLP(nn.Module):
-    """Inputs: numbers (members, batch, numeric) and level codes (members, batch, columns); output (members, batch, outputs)."""
+    """Inputs: numbers (members, batch, numeric), codes (members, batch, columns); output (members, batch, outputs)."""
 
     independent = True
 
@@ -41,7 +42,7 @@ class PackedMLP(nn.Module):
         size = numeric * (4 if periodic else 1) + dimension * len(levels)
         self.scale = nn.Parameter(torch.ones(members, 1, size))
         sizes = [size, *[width] * depth]
-        self.hidden = nn.ModuleList(_Linear(members, a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.hidden = nn.Sequential(*(_Linear(members, a, b) for a, b in pairwise(sizes)))
         self.last = _Linear(members, sizes[-1], outputs)
         nn.init.zeros_(self.last.weight)
         self.activation: Callable[[Tensor], Tensor] = F.selu if activation == "selu" else F.mish
@@ -50,8 +51,15 @@ class PackedMLP(nn.Module):
     def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:
         x = self._inputs(numbers, codes)
         for layer in self.hidden:
-            x = F.dropout(self.activation(layer(x)), self.rate, self.training)
+            x = self._drop(self.activation(layer(x)))
         return self.last(x)
+
+    def _drop(self, x: Tensor) -> Tensor:
+        """Dropout with one mask for all members: they see different rows, and random numbers are dear on a CPU."""
+        if not self.training or self.rate <= 0:
+            return x
+        kept = torch.rand(x.shape[1:], device=x.device) >= self.rate
+        return x * (kept / (1 - self.rate))
 
     def _inputs(self, numbers: Tensor, codes: Tensor) -> Tensor:
         member = torch.arange(len(numbers), device=numbers.device)[:, None]
@@ -64,7 +72,7 @@ class PackedMLP(nn.Module):
         """Sets the hidden layers so that on these rows every unit has unit spread and bends inside the data."""
         x = self._inputs(numbers, codes)
         for layer in self.hidden:
-            layer.start_from(x)
+            layer.start_from(x)  # type: ignore[operator]
             x = self.activation(layer(x))
 
     def at(self, progress: float) -> None:
@@ -95,7 +103,7 @@ class _Linear(nn.Module):
     def start_from(self, x: Tensor) -> None:
         before = torch.bmm(x, self.weight) * self.factor
         spread = before.std(dim=1, keepdim=True, unbiased=False).clamp(min=1e-3)
-        self.weight /= spread
+        self.weight.div_(spread)
         mix = torch.rand(len(x), before.shape[2], 5, device=x.device).log().neg()
         row = torch.randint(before.shape[1], mix.shape, device=x.device)
         chosen = torch.gather((before / spread).transpose(1, 2), 2, row)

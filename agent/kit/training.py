@@ -1,15 +1,16 @@
-"""Trains a torch network on arrays within a time limit and keeps each member's best epoch; imports torch, so import it lazily.
+"""Trains a torch network within a time limit and keeps each member's best epoch; imports torch, so import it lazily.
 
 A network here maps inputs of shape (members, batch, ...) to raw outputs (members or more, batch, outputs). Members may
 be independent (their parameters have a leading member axis) or share weights; each trains on rows of its own and is
-judged on the rows it does not train on.
+judged on the rows it does not train on. `independent` says which;
+`at(progress)` and `groups(lr, weight_decay)` let it follow the schedule and name its optimizer groups.
 """
 
 import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,15 +20,6 @@ from .heads import Head
 
 Inputs = tuple[Tensor, ...]
 Augment = Callable[[Inputs, torch.Generator], Inputs]
-
-
-class Network(Protocol):
-    """What the loop needs of a network besides being an nn.Module."""
-
-    independent: bool  # every parameter has a leading member axis
-
-    def groups(self, lr: float, weight_decay: float) -> list[dict[str, Any]]: ...
-    def at(self, progress: float) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -44,13 +36,11 @@ class Plan:
 
 
 def schedule(name: str, progress: float) -> float:
-    """The learning rate's factor at `progress` in [0, 1]: `coslog4` (RealMLP, arXiv 2407.04491), `onecycle`, `cosine`."""
+    """The learning rate's factor at `progress` in [0, 1]: `coslog4` (RealMLP, arXiv 2407.04491) or `onecycle`."""
     t = min(max(progress, 0.0), 1.0)
     if name == "coslog4":
         return 0.5 * (1 - math.cos(2 * math.pi * math.log2(1 + 15 * t)))
-    if name == "onecycle":
-        return t / 0.2 if t < 0.2 else 0.5 * (1 + math.cos(math.pi * (t - 0.2) / 0.8))
-    return 0.5 * (1 + math.cos(math.pi * t))
+    return t / 0.2 if t < 0.2 else 0.5 * (1 + math.cos(math.pi * (t - 0.2) / 0.8))
 
 
 def flat_cosine(progress: float) -> float:
@@ -155,7 +145,7 @@ class _Rows:
 
     def shuffled(self, batches: int) -> list[Tensor]:
         noise = torch.rand(self.own.shape, generator=self.generator, device=self.own.device)
-        return list(torch.gather(self.own, 1, noise.argsort(dim=1)).chunk(batches, dim=1))
+        return list(torch.gather(self.own, 1, noise.argsort(dim=1)).tensor_split(batches, dim=1))
 
 
 class _Best:

@@ -1,0 +1,239 @@
+"""Reads columns of image paths into arrays, describes images by numbers, and fits a small convolutional network.
+
+Pillow and torch are imported when a function needs them.
+"""
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+from sklearn.decomposition import PCA
+from sklearn.linear_model import Ridge
+
+from . import clock, columns, losses, nets
+
+LARGEST = 64  # pixels a side that a network on one or two CPU threads can afford
+
+
+def load(frame: pd.DataFrame, task: SimpleNamespace, *, size: int | None = None) -> np.ndarray:
+    """The images of every image column as uint8 (n, c, h, w), columns stacked along c; a missing path is all zeros.
+
+    size: pixels a side; None keeps the images' own side up to 64. Grey images have one channel, others three.
+    Raises FileNotFoundError where a path names no file below the card's assets.
+    """
+    names = columns.named(frame, task, "image")
+    if not names:
+        raise ValueError(f"no image column among {list(frame.columns)}; the card's roles must name one")
+    side = size or _side(frame, names, task)
+    return np.concatenate([_column(frame[name], task, side) for name in names], axis=1)
+
+
+def _column(paths: pd.Series, task: SimpleNamespace, side: int) -> np.ndarray:
+    images = [_read(path, task, side) for path in paths]
+    colours = any(image.ndim == 3 and np.ptp(image.astype(int), axis=2).any() for image in images)
+    out = np.zeros((len(images), 3 if colours else 1, side, side), dtype=np.uint8)
+    for place, image in zip(out, images, strict=True):
+        place[:] = image.transpose(2, 0, 1)[: len(place)]
+    return out
+
+
+def _read(path: object, task: SimpleNamespace, side: int) -> np.ndarray:
+    """One image as (side, side, 3) uint8."""
+    from PIL import Image
+
+    if not isinstance(path, str) or not path:
+        return np.zeros((side, side, 3), dtype=np.uint8)
+    file = _file(path, task)
+    with Image.open(file) as image:
+        deep = image.mode.startswith("I") or image.mode == "F"
+        colour = (Image.fromarray(_eight_bits(np.asarray(image))) if deep else image).convert("RGB")
+    return np.asarray(colour if colour.size == (side, side) else colour.resize((side, side), Image.Resampling.BOX))
+
+
+def _eight_bits(values: np.ndarray) -> np.ndarray:
+    top = 65535 if values.max(initial=0) > 255 else 255
+    return (values.astype(float) * (255 / top)).clip(0, 255).astype(np.uint8)
+
+
+def _file(path: str, task: SimpleNamespace) -> Path:
+    if task.assets is None:
+        raise FileNotFoundError(f"image {path!r} given, but the card has no assets folder; set its assets")
+    file = Path(task.assets) / path
+    if not file.is_file():
+        raise FileNotFoundError(f"no image {path!r} below {task.assets}; the column must hold paths below assets")
+    return file
+
+
+def _side(frame: pd.DataFrame, names: list[str], task: SimpleNamespace) -> int:
+    """The commonest longer side among the first images, at least 8 and at most 64."""
+    from PIL import Image
+
+    sides = []
+    for path in (p for p in frame[names[0]].head(50) if isinstance(p, str) and p):
+        with Image.open(_file(path, task)) as image:
+            sides.append(max(image.size))
+    return int(np.clip(np.median(sides), 8, LARGEST)) if sides else 32
+
+
+def _both(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, size: int | None) -> np.ndarray:
+    """Images of train rows, then of predict rows, with equal channels."""
+    both = pd.concat([train, predict], ignore_index=True)
+    return load(both, task, size=size)
+
+
+def features(
+    train: pd.DataFrame,
+    predict: pd.DataFrame,
+    task: SimpleNamespace,
+    *,
+    size: int = 32,
+    components: int = 32,
+    name: str = "image",
+) -> columns.Frames:
+    """Numbers that describe the images: histograms, edges by direction and cell, texture spectrum, and components
+    (PCA of all rows) of the pixels. Adds nothing where there is no image column."""
+    if not columns.named(train, task, "image"):
+        return train, predict
+    pixels = _both(train, predict, task, size).astype(np.float32) / 255
+    parts = {"tone": _tones(pixels), "edge": _edges(pixels), "wave": _spectrum(pixels), "pca": _pca(pixels, components)}
+    new = {f"{name}_{part}_{i}": column for part, values in parts.items() for i, column in enumerate(values.T)}
+    n = len(train)
+    first = columns.beside(train, {key: value[:n] for key, value in new.items()})
+    return first, columns.beside(predict, {key: value[n:] for key, value in new.items()})
+
+
+def _tones(pixels: np.ndarray) -> np.ndarray:
+    """Mean, spread and an eight-bin histogram of each channel, and the centre and extent of the brightness."""
+    flat = pixels.reshape(*pixels.shape[:2], -1)
+    bins = [((flat >= low / 8) & (flat < (low + 1) / 8 + (low == 7))).mean(-1) for low in range(8)]
+    weight = pixels.mean(axis=1) + 1e-6
+    weight /= weight.sum(axis=(1, 2), keepdims=True)
+    place = np.linspace(-1, 1, pixels.shape[-1])
+    moments = []
+    for axis in (1, 2):
+        along = weight.sum(axis=3 - axis)
+        centre = along @ place
+        moments += [centre, along @ place**2 - centre**2]
+    return np.hstack([flat.mean(-1), flat.std(-1), *bins, np.column_stack(moments)])
+
+
+def _edges(pixels: np.ndarray, cells: int = 4, bins: int = 8) -> np.ndarray:
+    """Gradient strength by direction in a grid of cells, normalised by image: a plain HOG (Dalal and Triggs 2005)."""
+    grey = pixels.mean(axis=1)
+    dy, dx = np.gradient(grey, axis=(1, 2))
+    strength, turn = np.hypot(dx, dy), np.arctan2(dy, dx) % np.pi
+    sector = np.minimum((turn / np.pi * bins).astype(int), bins - 1)
+    edges = np.linspace(0, grey.shape[1], cells + 1).astype(int)
+    out = []
+    for direction in range(bins):
+        part = np.where(sector == direction, strength, 0)
+        rows = np.add.reduceat(np.add.reduceat(part, edges[:-1], axis=1), edges[:-1], axis=2)
+        out.append(rows.reshape(len(grey), -1))
+    histogram = np.hstack(out)
+    return histogram / (np.linalg.norm(histogram, axis=1, keepdims=True) + 1e-6)
+
+
+def _spectrum(pixels: np.ndarray, rings: int = 6) -> np.ndarray:
+    """Log power of the Fourier transform in rings of frequency."""
+    grey = pixels.mean(axis=1)
+    power = np.abs(np.fft.fft2(grey - grey.mean(axis=(1, 2), keepdims=True))) ** 2
+    frequency = np.fft.fftfreq(grey.shape[1])
+    ring = (np.hypot(frequency[:, None], frequency[None]) / 0.5 * rings).astype(int)
+    return np.column_stack([np.log1p(power[:, ring == r].mean(axis=1)) for r in range(rings)])
+
+
+def _pca(pixels: np.ndarray, components: int) -> np.ndarray:
+    small = _shrink(pixels, 16).reshape(len(pixels), -1)
+    count = min(components, *small.shape)
+    return PCA(count, svd_solver="randomized", random_state=0).fit_transform(small)
+
+
+def _shrink(pixels: np.ndarray, side: int) -> np.ndarray:
+    """Means over blocks so that a side has about `side` pixels."""
+    step = max(1, pixels.shape[-1] // side)
+    kept = pixels.shape[-1] // step * step
+    blocks = pixels[..., :kept, :kept].reshape(*pixels.shape[:2], kept // step, step, kept // step, step)
+    return blocks.mean(axis=(3, 5))
+
+
+def flips(
+    images: np.ndarray, target: pd.Series | pd.DataFrame, task: SimpleNamespace, *, rows: int = 3000
+) -> list[int]:
+    """The axes (3: left-right, 2: up-down) along which mirroring leaves a linear reading of the label almost as good.
+
+    A ridge fitted on half of the rows is tried on the other half as they are and mirrored.
+    """
+    values = losses.target_columns(target, task)
+    order = np.random.default_rng(task.seed).permutation(len(images))[:rows]
+    small = _shrink(images[order].astype(np.float32) / 255, 16)
+    half = len(order) // 2
+    if half < 20:
+        return []
+    truth = values[order][half:]
+    model = Ridge(alpha=10.0).fit(small[:half].reshape(half, -1), values[order][:half])
+    kept = []
+    for axis in (3, 2):
+        plain, mirrored = (
+            _explained(truth, model.predict(np.ascontiguousarray(view[half:]).reshape(len(truth), -1)))
+            for view in (small, np.flip(small, axis))
+        )
+        if plain > 0.01 and mirrored > 0.8 * plain:
+            kept.append(axis)
+    return kept
+
+
+def _explained(truth: np.ndarray, guess: np.ndarray) -> float:
+    """The correlation of guess and truth over all columns, each centred."""
+    a, b = truth - truth.mean(axis=0), guess.reshape(truth.shape) - truth.mean(axis=0)
+    return float((a * b).sum() / (np.linalg.norm(a) * np.linalg.norm(b) + 1e-12))
+
+
+def convnet(
+    train: pd.DataFrame,
+    target: pd.Series | pd.DataFrame,
+    predict: pd.DataFrame,
+    task: SimpleNamespace,
+    *,
+    size: int | None = None,
+    width: int = 32,
+    epochs: int | None = None,
+    batch: int = 64,
+    lr: float = 0.004,
+    weight_decay: float = 0.05,
+    shift: float = 0.1,
+    mirror: bool | None = None,
+    smoothing: float | None = None,
+    max_seconds: float = 600.0,
+) -> np.ndarray:
+    """Predictions of a small residual network on the image columns, in the shape that the card demands.
+
+    shift: largest random move as a share of the side; mirror: None decides by `flips`. The best epoch on a fifth of
+    the train rows is kept. Never trains past `max_seconds` or the seconds left.
+    """
+    import torch
+
+    from .heads import head_of
+    from .residual import ResidualNetwork, augmentation
+    from .training import Plan, device_of, fit, raw_outputs
+
+    ends = clock.deadline(task, nets.SHARE)
+    device = device_of(task)
+    torch.manual_seed(task.seed)
+    images = _both(train, predict, task, size)
+    axes = flips(images[: len(train)], target, task) if mirror is None else [3] * mirror
+    head = head_of(target, task, smoothing=smoothing)
+    held = nets.holdouts(train, target, task, 1)
+    net = ResidualNetwork(images.shape[1], images.shape[2], head.outputs, width=width).to(device)
+    pixels = torch.as_tensor(images, device=device)
+    net.start_from(pixels[: len(train)])
+    plan = Plan(
+        epochs=epochs or int(np.clip(60_000 / len(train), 10, 60)), batch=batch, lr=lr, weight_decay=weight_decay,
+        schedule="onecycle", seconds=min(max_seconds, ends - time.monotonic()),
+    )
+    fit(
+        net, (pixels[: len(train)],), torch.as_tensor(head.encoded, device=device), held, head, plan,
+        seed=task.seed, predict_rows=len(predict), augment=augmentation(round(shift * images.shape[2]), axes),
+    )
+    return head.decode(raw_outputs(net, (pixels[len(train) :],), 1, chunk=512))

@@ -141,20 +141,20 @@ class Game:
         """One trial in the sandbox; called from the pool's threads."""
         setting, data = self.setting, self.setting.folder / "data"
         inputs = {"features": data / "features.arrow", "fold": data / f"fold-{job.fold}", "kit": setting.kit}
-        if setting.task.assets:
-            inputs["assets"] = setting.task.folder / setting.task.assets
-        rows = setting.arrays.predict_rows(job.fold)
+        if setting.task.assets_folder:
+            inputs["assets"] = setting.task.assets_folder
+        rows = len(setting.arrays.folds[job.fold][1]) + setting.arrays.n_test
         card = {**self.card, "seed": job.candidate.solution.seed, "threads": 1, "device": setting.device,
                 "seconds_left": round(job.seconds, 2)}
         limits = Limits(wall_seconds=max(0.5, min(self.left(), 2.5 * job.seconds + 5)), cpu_seconds=None,
                         memory_bytes=setting.memory_bytes, disk_bytes=GIB, threads=1)
         return self.executor.run(job.candidate.solution.source, inputs=inputs, limits=limits,
-                                 shape=(rows, *setting.arrays.prediction_width), card=card)
+                                 shape=(rows, *width(setting.task)), card=card)
 
     def take(self, job: Job, trial: Trial) -> None:
         """Grade a finished trial; close its candidate when the race is over."""
         candidate, fold = job.candidate, job.fold
-        rows = self.setting.arrays.validation_rows(fold)
+        rows = self.setting.arrays.folds[fold][1]
         candidate.take(fold, trial, validation_rows=len(rows))
         self.view.trial(candidate.number, fold, trial.status)
         if fold in candidate.validated:
@@ -259,10 +259,9 @@ class Game:
     def _keep_arrays(self, candidate: Candidate, folder: Path) -> float | None:
         """Join the folds; returns the mean of the fold scores under one decision step for all, None if undefined."""
         arrays = self.setting.arrays
-        width = arrays.prediction_width
-        out_of_fold = np.full((len(arrays.truth), *width), np.nan)
+        out_of_fold = np.full((arrays.n_train, *width(self.setting.task)), np.nan)
         for fold, values in candidate.validated.items():
-            out_of_fold[arrays.validation_rows(fold)] = values
+            out_of_fold[arrays.folds[fold][1]] = values
         test = np.mean(list(candidate.tested.values()), axis=0)
         np.save(folder / "out_of_fold.npy", out_of_fold)
         np.save(folder / "test.npy", test)
@@ -275,11 +274,18 @@ class Game:
         return float(np.mean(finite)) if finite else None
 
     def _fold_score(self, submitted: np.ndarray, fold: int) -> float:
-        truth = self.setting.arrays.truth[self.setting.arrays.validation_rows(fold)]
+        truth = self.setting.arrays.truth[self.setting.arrays.folds[fold][1]]
         try:
             return self.judge.score(truth, submitted)
         except ValueError:
             return float("nan")
+
+
+def width(task: Task) -> tuple[int, ...]:
+    """The shape of one row's prediction: () for a number, (k,) for k of them."""
+    if task.prediction == "distribution":
+        return (len(task.classes),)
+    return (len(task.targets),) if task.prediction in ("probabilities", "values") else ()
 
 
 def usable(state: State) -> list[int]:

@@ -38,11 +38,11 @@ def menu(traits: Traits) -> list[Block]:
     """Every feature block that has columns to work on."""
     options = list(rich_blocks(traits))
     if traits.categorical >= 2:
-        options.append(Block("encoders.pairs"))
+        options += [Block("encoders.pairs"), Block("features.factorised")]
     if traits.categorical and traits.numeric:
         options.append(Block("features.group_aggregates"))
     if traits.numeric >= 2:
-        options += [Block("features.missing"), Block("features.clusters"), Block("features.rounding")]
+        options += [Block("features.missing"), Block("features.clusters"), Block("features.digits")]
     if 8 <= traits.numeric <= WIDE:
         options += [Block("features.row_statistics"), Block("features.svd")]
     if traits.categorical:
@@ -120,8 +120,8 @@ def tune_block(parents: Sequence[Parent], traits: Traits, rng: np.random.Generat
 BLOCK_OPTIONS: dict[str, list[tuple[str, list[object]]]] = {
     "encoders.target_mean": [("smoothing", [3, 10, 40, 100])],
     "text.reduce": [("components", [12, 48, 96])],
-    "features.numeric_pairs": [("top", [4, 8, 12])],
-    "features.clusters": [("clusters", [5, 20, 50])],
+    "features.pairs": [("most", [4, 8, 12])],
+    "features.clusters": [("count", [5, 20, 50])],
 }
 
 OPERATORS: dict[str, Operator] = {

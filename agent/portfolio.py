@@ -7,7 +7,7 @@ DATES = Block("features.dates")
 TEXT = Block("text.reduce")
 COUNTS = Block("encoders.counts")
 TARGET_MEAN = Block("encoders.target_mean")
-PAIRS = Block("features.numeric_pairs")
+PAIRS = Block("features.pairs")
 IMAGE = Block("images.features")
 LAGS = Block("calendar.lags")
 MISSING = Block("features.missing")
@@ -48,7 +48,7 @@ def _by_kind(traits: Traits) -> list[tuple[Recipe, str]]:
     """What only some data deserve: text, images, ids of people and things."""
     moves = []
     if traits.text:
-        moves.append((Recipe("text.linear"), "Words and characters carry the label: a sparse linear model"))
+        moves.append((Recipe("text.linear_model"), "Words and characters carry the label: a sparse linear model"))
     if traits.image:
         moves.append((Recipe("images.convnet"), "Pixels want a convolutional net"))
     if traits.categorical >= 2 and traits.top_levels > 200:
@@ -72,7 +72,7 @@ def _smooth(traits: Traits, rich: tuple[Block, ...]) -> list[tuple[Recipe, str]]
     if traits.rows <= NET_ROWS and traits.numeric + traits.categorical:
         moves.append((Recipe("nets.mlp", basic_blocks(traits)), "A smooth net errs where trees do not"))
     if traits.rows <= KERNEL_ROWS and traits.numeric >= 2:
-        moves.append((Recipe("linear.kernel", basic_blocks(traits)), "A kernel machine on few, smooth rows"))
+        moves.append((Recipe("linear.support_vectors", basic_blocks(traits)), "A kernel machine on few, smooth rows"))
     moves.append((Recipe("forests.extra_trees", rich), "Randomised trees for diversity"))
     if traits.rows <= NET_ROWS // 2 and 2 <= traits.numeric <= WIDE:
         moves.append((Recipe("neighbours.knn", basic_blocks(traits)), "Near rows have near labels"))

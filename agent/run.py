@@ -1,20 +1,20 @@
 """A run from start to finish: read the task, plan its validation, compete, grade, report, export."""
 
-import json
+import math
 import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from agent.compete import Game, Setting, State, best_entry, compete, restore, usable
+from agent.compete import SHARE, Setting, State, best_entry, compete, restore
 from agent.export import export
+from agent.portfolio import opening
 from agent.proposers.embedded import Embedded
 from agent.report import write_report
 from agent.traits import Traits
@@ -23,10 +23,10 @@ from leaderboard.grade import Grade, grade
 from leaderboard.record import Record
 from leaderboard.reference import rank, read_field
 from sandbox import executor as make_executor
-from tasks.arrays import Arrays, load_arrays, write_arrays
+from tasks.arrays import Arrays, load_arrays, load_plan, write_arrays
 from tasks.metrics import metric
-from tasks.spec import Task, load_task
-from tasks.tables import roles_of
+from tasks.spec import Task, load, load_task
+from tasks.tables import survey
 from tasks.validation import Plan, design
 
 KIT = Path(__file__).parent / "kit"
@@ -72,3 +72,218 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "folder": str(self.folder)}
+
+    def rows(self) -> list[tuple[str, str]]:
+        """The closing table, as (name, value)."""
+        return [
+            ("entries tried", f"{self.entries} ({self.completed} completed)"),
+            ("best entry, cross-validated", f"{_number(self.cross_validated)} (entry {self.best_entry})"),
+            ("ensemble, cross-validated", _number(self.ensemble)),
+            ("honest estimate", _with_error(self.honest, self.honest_standard_error)),
+            ("public score", _number(self.public)),
+            ("private score", _with_error(self.private, self.private_standard_error)),
+            ("rank among reference competitors", f"{self.rank} of {self.rivals + 1}" if self.rank else "no reference"),
+            ("beaten", ", ".join(self.beaten) or "none"),
+            ("wall clock", f"{self.seconds:.1f} s"),
+            ("files", str(self.folder)),
+        ]
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What is known of a task before any model exists."""
+
+    task: Task
+    plan: Plan
+    roles: Mapping[str, str]
+    traits: Traits
+    train: pd.DataFrame
+    test: pd.DataFrame
+
+
+def prepare(folder: Path, options: Options) -> Preparation:
+    """Read the task, say what each column is, design the validation."""
+    task, tables = load(folder)
+    train, test = tables.train, tables.test
+    found = survey(train, test, id=task.id, targets=task.targets, text=task.text, assets=task.assets_folder)
+    plan = design(task, train, test, found.roles, seed=options.seed)
+    notes = (*task.inferred, *found.notes, *(f"{name} is left out: {why}" for name, why in found.dropped.items()))
+    return Preparation(replace(task, inferred=notes), plan, found.roles, _traits(task, plan, found.roles, train),
+                       train, test)
+
+
+def start(
+    folder: Path, options: Options, *, runs: Path, view: View, started: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> Outcome:
+    """A new run of the task in `folder`. `started`: the clock's time from which the budget counts."""
+    with make_executor(options.executor) as executor, _record(runs) as record:
+        known = prepare(folder, options)
+        run = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        place = runs.resolve() / known.task.name / run
+        arrays = write_arrays(known.task, known.train, known.test, known.plan, dict(known.roles), place,
+                              seed=options.seed)
+        record.start_run(run, task=known.task.name, folder=str(place), budget_seconds=options.budget, seed=options.seed,
+                         metric=known.task.metric, greater_is_better=known.task.greater_is_better,
+                         settings=_settings(options, folder, known.traits))
+        plan = load_plan(place)
+        view.start(known.task, plan, options.budget)
+        setting = _setting(known.task, arrays, run, options, started=started)
+        proposer = Embedded(known.traits, seed=options.seed, greater_is_better=known.task.greater_is_better,
+                            priors=operator_priors(record))
+        state = compete(setting, record=record, executor=executor, proposer=proposer, view=view, clock=clock)
+        return finish(setting, record, state, options, plan, view, clock)
+
+
+def go_on(
+    run: str | None, *, runs: Path, budget: float | None, view: View, started: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> Outcome:
+    """Resume a run from its record: nothing is lost but the trials that were in flight."""
+    with _record(runs) as record:
+        known = record.latest(run, unfinished=run is None)
+        options = _options(known.settings, budget or known.budget_seconds)
+        folder = Path(known.settings["folder"])
+        task = load_task(folder)
+        arrays, plan = load_arrays(Path(known.folder)), load_plan(Path(known.folder))
+        entries = record.entries(known.run)
+        spent = max((entry.at_seconds for entry in entries), default=0.0)
+        setting = _setting(task, arrays, known.run, options, started=started - spent)
+        proposer = Embedded(Traits(**known.settings["traits"]), seed=options.seed,
+                            greater_is_better=task.greater_is_better, priors=operator_priors(record))
+        won = {event["entry"]: event["won"] for event in record.events(known.run, "observed")}
+        for entry in entries:
+            proposer.observe(entry, won=won.get(entry.number, False))
+        view.start(task, plan, options.budget)
+        with make_executor(options.executor) as executor:
+            state = compete(setting, record=record, executor=executor, proposer=proposer, view=view, clock=clock,
+                            state=restore(setting, entries))
+        return finish(setting, record, state, options, plan, view, clock)
+
+
+def finish(
+    setting: Setting, record: Record, state: State, options: Options, plan: Mapping[str, Any], view: View,
+    clock: Callable[[], float],
+) -> Outcome:
+    """Grade the submission if the answers are at hand, write report and solution, close the run."""
+    graded = grade(setting.task, setting.folder / "submission.csv", options.answers) if options.answers else None
+    outcome = _outcome(setting, state, graded, clock() - setting.started)
+    for kind, value in (("public", outcome.public), ("private", outcome.private)):
+        if value is not None:
+            record.add_score(setting.run, kind, value)
+    _export(setting, state)
+    record.finish_run(setting.run, status="finished", summary=outcome.to_json())
+    _report(setting, record, state, plan, outcome)
+    view.finish(outcome.rows())
+    return replace(outcome, seconds=clock() - setting.started)
+
+
+def plan_only(folder: Path, options: Options) -> dict[str, Any]:
+    """What a run would do and cost; nothing is run."""
+    known = prepare(folder, options)
+    moves = opening(known.traits)
+    fair = SHARE * options.budget * options.slots
+    return {
+        "task": f"{known.task.title} ({known.task.kind}, {known.task.metric})",
+        "rows": f"{len(known.train)} train, {len(known.test)} test, {known.traits.columns} feature columns",
+        "inferred": list(known.task.inferred),
+        "validation": list(known.plan.reasons),
+        "portfolio": [recipe.family + "".join(f" + {block.name}" for block in recipe.blocks) for recipe, _ in moves],
+        "trials at once": options.slots,
+        "longest entry": f"{fair:.0f} processor seconds, {fair / len(known.plan.folds):.0f} a fold",
+        "expected entries": f"at least {math.floor(1 / SHARE)}, a few hundred where a fold takes a second",
+        "memory": f"at most {options.slots * options.memory_bytes / 2**30:.1f} GiB in trials",
+        "budget": f"{options.budget:g} s of wall clock",
+    }
+
+
+def facts(run: str | None, *, runs: Path) -> dict[str, Any]:
+    """One run as the record has it."""
+    with _record(runs) as record:
+        known = record.latest(run, unfinished=False)
+        entries = [
+            {"number": e.number, "operator": e.operator, "family": e.family, "status": e.status, "score": e.score,
+             "spread": e.spread, "wall_seconds": e.cost_wall_seconds, "hypothesis": e.hypothesis}
+            for e in record.entries(known.run)
+        ]
+        return {"run": known.run, "task": known.task, "status": known.status, "folder": known.folder,
+                "summary": known.summary, "entries": entries}
+
+
+def operator_priors(record: Record) -> dict[str, tuple[float, float]]:
+    """Wins and losses of each operator over every run in the record."""
+    counts: dict[str, tuple[float, float]] = {}
+    for run in record.runs():
+        for event in record.events(run.run, "observed"):
+            wins, losses = counts.get(event["operator"], (0.0, 0.0))
+            counts[event["operator"]] = (wins + event["won"], losses + (not event["won"]))
+    return counts
+
+
+def _traits(task: Task, plan: Plan, roles: Mapping[str, str], train: pd.DataFrame) -> Traits:
+    levels = [train[name].nunique() for name, role in roles.items() if role == "categorical"]
+    card = {"kind": task.kind, "metric": task.metric, "classes": task.classes, "targets": task.targets, "roles": roles,
+            "group": plan.group, "time": plan.time}
+    return Traits.of(card, rows=len(train), top_levels=max(levels, default=0), forward=plan.scheme == "forward")
+
+
+def _setting(task: Task, arrays: Arrays, run: str, options: Options, *, started: float) -> Setting:
+    return Setting(
+        task=task, arrays=arrays, folder=arrays.folder, kit=KIT, run=run, started=started,
+        deadline=started + options.budget - finishing_seconds(options.budget), seed=options.seed, slots=options.slots,
+        memory_bytes=options.memory_bytes, until=options.until, device=device(),
+    )
+
+
+def finishing_seconds(budget: float) -> float:
+    """Kept back for the last blend, the report and the export."""
+    return min(0.25 * budget, 2.0 + 0.02 * budget)
+
+
+def device() -> str:
+    """`cuda` where the driver shows a GPU, else `cpu`; torch is not imported for it."""
+    return "cuda" if Path("/dev/nvidia0").exists() else "cpu"
+
+
+def _settings(options: Options, folder: Path, traits: Traits) -> dict[str, Any]:
+    stored = {**asdict(options), "answers": str(options.answers) if options.answers else None}
+    return {"options": stored, "folder": str(folder.resolve()), "traits": asdict(traits)}
+
+
+def _options(settings: Mapping[str, Any], budget: float) -> Options:
+    stored = dict(settings["options"])
+    answers = Path(stored["answers"]) if stored["answers"] else None
+    return Options(**{**stored, "answers": answers, "budget": budget})
+
+
+def _outcome(setting: Setting, state: State, graded: Grade | None, seconds: float) -> Outcome:
+    judge, ensemble = metric(setting.task.metric), state.ensemble
+    best = best_entry(state.entries, judge)
+    field = read_field(CATALOG / setting.task.name / "field.csv")
+    place, beaten = (None, ())
+    if graded is not None and field:
+        place, beaten = rank(field, graded.private, judge.greater_is_better)
+    return Outcome(
+        run=setting.run, folder=setting.folder, task=setting.task.name, metric=setting.task.metric,
+        entries=len(state.entries), completed=sum(entry.status == "ok" for entry in state.entries),
+        best_entry=best.number if best else None, cross_validated=best.score if best else None,
+        spread=best.spread if best else None, ensemble=ensemble.score if ensemble else None,
+        honest=ensemble.honest if ensemble else None,
+        honest_standard_error=ensemble.standard_error if ensemble else None,
+        public=graded.public if graded else None, private=graded.private if graded else None,
+        private_standard_error=graded.private_standard_error if graded else None,
+        rank=place, rivals=len(field), beaten=tuple(beaten), seconds=seconds,
+    )
+
+
+def _number(value: float | None) -> str:
+    return "not known" if value is None else f"{value:.5f}"
+
+
+def _with_error(value: float | None, error: float | None) -> str:
+    return _number(value) if value is None or error is None else f"{value:.5f} ± {error:.5f}"
+
+
+def _record(runs: Path) -> Record:
+    runs.mkdir(parents=True, exist_ok=True)
+    return Record(runs / "record.db")

@@ -17,8 +17,11 @@ class Block:
 
 
 SUPERVISED = frozenset({
-    "encoders.target_mean", "encoders.pairs", "features.numeric_pairs", "text.reduce", "calendar.lags",
+    "encoders.target_mean", "features.group_aggregates", "features.pairs", "text.reduce", "calendar.lags",
 })  # blocks that also take the target, cross-fitted inside the train rows
+
+MAKERS = ("images.features", "calendar.features", "features.dates", "encoders.rare", "encoders.pairs", "calendar.lags")
+# blocks that make columns for others to work on: they come first, in this order
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Recipe:
         return any(block.name == name for block in self.blocks)
 
     def with_block(self, block: Block) -> "Recipe":
-        return replace(self, blocks=(*self.blocks, block))
+        """One more block, in its place: makers of columns first, then the order in which blocks were added."""
+        return replace(self, blocks=tuple(sorted((*self.blocks, block), key=_place)))
 
     def without(self, name: str) -> "Recipe":
         return replace(self, blocks=tuple(b for b in self.blocks if b.name != name))
@@ -72,6 +76,10 @@ class Solution:
     parents: tuple[int, ...] = ()
     recipe: Recipe | None = None
     seed: int = 0
+
+
+def _place(block: Block) -> int:
+    return MAKERS.index(block.name) if block.name in MAKERS else len(MAKERS)
 
 
 def render(recipe: Recipe, hypothesis: str) -> str:

@@ -50,8 +50,8 @@ SPACES: dict[str, Space] = {
         "min_samples_leaf": IntDistribution(1, 20, log=True),
         "max_features": FloatDistribution(0.15, 1.0),
     },
-    "knn": {"neighbours": IntDistribution(3, 80, log=True)},
-    "kernel": {"strength": _log(0.1, 100.0), "width": _log(0.1, 10.0)},
+    "knn": {"count": IntDistribution(3, 80, log=True)},
+    "support_vectors": {"cost": _log(0.1, 100.0)},
 }
 
 

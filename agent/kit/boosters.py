@@ -18,7 +18,7 @@ import pandas as pd
 from . import columns, losses, splits
 from .losses import Goal
 
-SMALL = 3_000  # rows below which one holdout is too noisy to choose the rounds on
+SMALL = 3_000  # rows x classes below which one holdout is too noisy to choose the rounds on
 HEAVY = 2_000_000  # cells x classes from which a fit is timed before it is planned
 
 ROUNDS = ("n_estimators", "iterations", "num_boost_round")  # the libraries' names for `rounds`
@@ -181,7 +181,7 @@ def _best_rounds(
     if len(train) < 40:
         return max(10, round(4 / settings["learning_rate"]))
     found: list[int] = []
-    tries = 3 if len(train) < SMALL else 1
+    tries = 3 if len(train) * goal.classes < SMALL else 1
     end = time.monotonic() + 0.5 * losses.seconds(goal)
     for part in range(tries):
         if found and time.monotonic() + (end - time.monotonic()) / (tries - part) > end:
@@ -222,7 +222,7 @@ def _affordable_rate(
     engine: Engine, table: Table, goal: Goal, task: SimpleNamespace, settings: dict[str, Any]
 ) -> float:
     """The learning rate asked for, or a larger one where the seconds left cannot pay for the rounds it needs."""
-    rate = float(settings.get("learning_rate", 0.05))
+    rate = float(settings.get("learning_rate", 0.05 if goal.classes <= 3 else 0.1))
     cells = len(table.train) * table.train.shape[1] * goal.classes
     left = losses.seconds(goal)
     if cells < HEAVY or math.isinf(left):

@@ -1,8 +1,10 @@
-"""Reads columns of image paths into arrays, describes images by numbers, and fits a small convolutional network.
+"""Reads columns of image paths, or of pixels, into arrays, describes images by numbers, and fits a small convolutional network.
 
 Pillow and torch are imported when a function needs them.
 """
 
+import math
+import re
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -79,8 +81,45 @@ def _side(frame: pd.DataFrame, names: list[str], task: SimpleNamespace) -> int:
 
 def _both(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, size: int | None) -> np.ndarray:
     """Images of train rows, then of predict rows, with equal channels."""
-    both = pd.concat([train, predict], ignore_index=True)
-    return load(both, task, size=size)
+    pixels = grid(train, task)
+    both = pd.concat([train[pixels], predict[pixels]] if pixels else [train, predict], ignore_index=True)
+    return _laid_out(both) if pixels else load(both, task, size=size)
+
+
+def grid(frame: pd.DataFrame, task: SimpleNamespace) -> list[str]:
+    """Names, in order, of 64 or more numeric columns that hold the pixels of one grey square image, else [].
+
+    They are one word and a number each, a square in count, on one scale from 0 upward, and a pixel resembles the ones
+    beside and below it more than it does others. A frame with an image column has no grid.
+    """
+    if columns.named(frame, task, "image"):
+        return []
+    found = [(m[1], int(m[2]), name) for name in frame.columns if (m := re.fullmatch(r"(.*?)(\d+)", str(name)))]
+    words = [word for word, _, _ in found]
+    word = max(set(words), key=words.count, default="")
+    names = [name for _, _, name in sorted((w, number, name) for w, number, name in found if w == word)]
+    side = math.isqrt(len(names))
+    if side < 8 or side**2 != len(names) or len(columns.named(frame[names], task, "numeric")) < len(names):
+        return []
+    values = columns.table(frame[names].head(2000), names)
+    return names if np.nanmin(values) >= 0 and _is_smooth(values, side) else []
+
+
+def _is_smooth(values: np.ndarray, side: int) -> bool:
+    """Whether columns one or `side` places apart go together more than columns half an image apart do."""
+    level = np.nan_to_num(values - values.mean(axis=0)) / (values.std(axis=0) + 1e-9)
+    place = np.arange(side**2)
+    apart = {step: np.abs((level[:, :-step] * level[:, step:]).mean(axis=0)) for step in (1, side, side * (side // 2))}
+    beside = apart[1][(place[:-1] + 1) % side > 0].mean()
+    return min(beside, apart[side].mean()) > max(0.15, 1.5 * apart[side * (side // 2)].mean())
+
+
+def _laid_out(pixels: pd.DataFrame) -> np.ndarray:
+    """Pixel columns (n, side * side) as images (n, 1, side, side) stretched to 0..255."""
+    values = np.nan_to_num(columns.table(pixels, list(pixels.columns)))
+    side = math.isqrt(values.shape[1])
+    scaled = values * (255 / max(float(values.max(initial=0)), 1e-9))
+    return np.clip(scaled, 0, 255).astype(np.uint8).reshape(-1, 1, side, side)
 
 
 def features(
@@ -93,8 +132,8 @@ def features(
     name: str = "image",
 ) -> columns.Frames:
     """Numbers that describe the images: histograms, edges by direction and cell, texture spectrum, and components
-    (PCA of all rows) of the pixels. Adds nothing where there is no image column."""
-    if not columns.named(train, task, "image"):
+    (PCA of all rows) of the pixels. Adds nothing where there is neither an image column nor a `grid`."""
+    if not columns.named(train, task, "image") and not grid(train, task):
         return train, predict
     pixels = _both(train, predict, task, size).astype(np.float32) / 255
     parts = {"tone": _tones(pixels), "edge": _edges(pixels), "wave": _spectrum(pixels), "pca": _pca(pixels, components)}
@@ -207,7 +246,7 @@ def convnet(
     smoothing: float | None = None,
     max_seconds: float = 600.0,
 ) -> np.ndarray:
-    """Predictions of a small residual network on the image columns, in the shape that the card demands.
+    """Predictions of a small residual network on image columns, or on a table of pixels (`grid`), as the card demands.
 
     shift: largest random move as a share of the side; mirror: None decides by `flips`. The best epoch on a fifth of
     the train rows is kept. Never trains past `max_seconds` or the seconds left.

@@ -15,7 +15,7 @@ from . import losses, matrix, splits
 from .losses import Goal
 
 Matrix = Any  # a dense array or a scipy CSR matrix
-STRENGTHS = (1000.0, 100.0, 10.0, 1.0, 0.1)
+STRENGTHS = (1000.0, 100.0, 10.0, 1.0, 0.1, 0.01)
 
 
 def regularised(
@@ -213,28 +213,43 @@ def _out_of_fold(a: np.ndarray, goal: Goal, number: np.ndarray, cost: float) -> 
 
 
 def _decision(a: np.ndarray, goal: Goal, rows: np.ndarray, cost: float) -> Callable[[np.ndarray], np.ndarray]:
+    """Machines fitted on the given rows: one for each class against the rest, whose margins calibrate better than
+    the votes of class pairs, or one for a number."""
     from sklearn.svm import SVC, SVR
 
     labels = goal.labels[rows]
     if goal.loss in ("logistic", "softmax"):
-        machine = SVC(C=cost, gamma="scale", cache_size=300).fit(a, labels)
-        return lambda x: machine.decision_function(x).reshape(len(x), -1)
+        machines = [SVC(C=cost, cache_size=300).fit(a, labels == level) for level in _levels(goal)]
+        return lambda x: np.column_stack([machine.decision_function(x) for machine in machines])
     mean, spread = labels.mean(), max(float(labels.std()), 1e-12)
     weights = None if goal.weights is None else goal.weights[rows]
-    regressor = SVR(C=cost, epsilon=0.05, gamma="scale", cache_size=300).fit(a, (labels - mean) / spread, weights)
+    regressor = SVR(C=cost, epsilon=0.05, cache_size=300).fit(a, (labels - mean) / spread, weights)
     return lambda x: regressor.predict(x).reshape(-1, 1) * spread + mean
 
 
+def _levels(goal: Goal) -> range:
+    return range(goal.classes) if goal.loss == "softmax" else range(1, 2)
+
+
 def _calibrated(goal: Goal, values: np.ndarray, rows: np.ndarray, shown: np.ndarray) -> np.ndarray:
-    """Decision values as probabilities by a logistic regression on out-of-fold values (Platt), numbers as they are."""
+    """Decision values as probabilities by a logistic curve for each class through out-of-fold values (Platt 1999)."""
     if goal.loss not in ("logistic", "softmax"):
         shift = np.quantile(goal.labels[rows] - values[rows, 0], goal.quantile) if goal.loss == "quantile" else 0.0
         return np.asarray(shown[:, 0] + shift)
-    if len(np.unique(goal.labels[rows])) < max(goal.classes, 2):
-        return losses.prior(goal, len(shown))
-    narrow = losses.replace(goal, weights=None)
-    spread = np.maximum(values[rows].std(axis=0), 1e-12)
-    return fit_one(values / spread, narrow, np.isin(np.arange(len(values)), rows), 1.0)(shown / spread)
+    chances = [
+        _curve(values[rows, k], goal.labels[rows] == level, shown[:, k]) for k, level in enumerate(_levels(goal))
+    ]
+    if goal.loss == "logistic":
+        return chances[0]
+    whole = np.column_stack(chances)
+    return np.asarray(whole / np.maximum(whole.sum(axis=1, keepdims=True), 1e-12))
+
+
+def _curve(values: np.ndarray, yes: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    if yes.all() or not yes.any():
+        return np.full(len(shown), (yes.sum() + 0.5) / (len(yes) + 1))
+    model = LogisticRegression(C=100.0, max_iter=200).fit(values[:, None], yes)
+    return np.asarray(model.predict_proba(shown[:, None])[:, 1])
 
 
 def _machine(a: np.ndarray, b: np.ndarray, goal: Goal, cost: float, values: np.ndarray) -> np.ndarray:

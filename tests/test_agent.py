@@ -1,0 +1,132 @@
+"""The agent's own parts: recipes, bandit, blends, ensembles, racing and the proposer."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent.bandit import Bandit
+from agent.blend import Blend, ranks
+from agent.ensemble import build
+from agent.portfolio import opening
+from agent.proposers.embedded import Embedded
+from agent.racing import cannot_win
+from agent.solution import Block, Recipe, render
+from agent.traits import Traits
+from leaderboard.record import Entry
+from tasks.metrics import metric
+
+TRAITS = Traits(kind="binary", metric="auc", rows=3000, classes=2, numeric=6, categorical=4, text=1, datetime=1,
+                image=0, top_levels=500, grouped=False, timed=False)
+
+
+def entry(number: int, recipe: Recipe, score: float, *, operator: str = "portfolio") -> Entry:
+    return Entry(
+        run="r", number=number, source=render(recipe, "x"), parents=(), operator=operator, hypothesis="x",
+        family=recipe.family, params={"recipe": recipe.to_json(), "seed": 0}, status="ok", score=score, spread=0.01,
+        fold_scores=(score,) * 5, cost_wall_seconds=1.0, cost_cpu_seconds=1.0, peak_memory_bytes=1, at_seconds=1.0,
+        folder="", log="",
+    )
+
+
+def test_a_rendered_recipe_is_python_that_imports_the_kit_only() -> None:
+    for recipe, hypothesis in opening(TRAITS):
+        tree = ast.parse(render(recipe, hypothesis))
+        assert [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)] == ["kit"]
+
+
+def test_a_hypothesis_cannot_break_out_of_its_docstring() -> None:
+    source = render(Recipe("boosters.lightgbm"), 'x"""\nimport os\n"""')
+    assert not [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import)]
+
+
+def test_a_recipe_reads_back_what_was_written() -> None:
+    recipe = Recipe("boosters.lightgbm", (Block("encoders.counts", {"a": 1}),), {"num_leaves": 7})
+    assert Recipe.from_json(recipe.to_json()) == recipe
+
+
+def test_every_name_that_the_proposer_can_write_exists_in_the_kit() -> None:
+    from agent.operators import BLOCK_OPTIONS, menu
+
+    wide = Traits(**{**vars(TRAITS), "numeric": 20, "image": 1, "timed": True, "forward": True})
+    names = {b.name for b in menu(wide)} | {r.model for t in (TRAITS, wide) for r, _ in opening(t)} | set(BLOCK_OPTIONS)
+    names |= {b.name for r, _ in opening(wide) for b in r.blocks}
+    for name in sorted(names):
+        module, function = name.split(".")
+        source = (Path(__file__).parent.parent / "agent" / "kit" / f"{module}.py").read_text()
+        assert function in {node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}, name
+
+
+def test_the_proposer_never_writes_the_same_solution_twice() -> None:
+    proposer, entries, seen = Embedded(TRAITS, seed=1, greater_is_better=True), [], set()
+    rng = np.random.default_rng(0)
+    for number in range(1, 60):
+        solution = proposer.propose(entries)
+        if solution is None:
+            break
+        assert solution.recipe is not None
+        key = (solution.recipe.key, solution.seed)
+        assert key not in seen
+        seen.add(key)
+        made = entry(number, solution.recipe, float(rng.uniform(0.7, 0.9)), operator=solution.operator)
+        entries.append(made)
+        proposer.observe(made, won=bool(rng.random() < 0.3))
+    assert len(seen) > 40
+    assert len({e.operator for e in entries}) >= 5
+
+
+def test_the_bandit_comes_to_prefer_the_arm_that_wins() -> None:
+    rng, bandit = np.random.default_rng(0), Bandit(["good", "bad"])
+    for _ in range(200):
+        arm = bandit.choose(rng, ["good", "bad"])
+        bandit.update(arm, rng.random() < (0.6 if arm == "good" else 0.1), 1.0)
+    draws = [bandit.choose(rng, ["good", "bad"]) for _ in range(100)]
+    assert draws.count("good") > 90
+
+
+def test_ranks_share_ties_and_stay_inside_zero_and_one() -> None:
+    assert ranks(np.array([3.0, 1.0, 3.0, 2.0])) == pytest.approx([0.75, 0.125, 0.75, 0.375])
+
+
+@pytest.mark.parametrize("link", ["identity", "logit", "rank"])
+def test_a_blend_of_one_keeps_its_order(link: str) -> None:
+    prediction = np.random.default_rng(0).uniform(size=50)
+    blended = Blend("x", link, {3: 1.0}).apply({3: prediction})
+    assert (np.argsort(blended) == np.argsort(prediction)).all()
+
+
+def test_an_ensemble_of_views_that_err_apart_beats_the_best_single() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=2000)
+    predictions = {n: truth + rng.normal(size=2000) for n in range(1, 6)}
+    made = build(metric("rmse"), "regression", truth, predictions, seed=0)
+    assert made.blend.method != "best single"
+    assert made.honest < 0.6
+    assert abs(made.honest - made.score) < 3 * made.standard_error
+
+
+def test_noise_entries_do_not_lift_the_honest_estimate() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 600)
+    predictions = {n: rng.uniform(size=600) for n in range(1, 20)}
+    made = build(metric("auc"), "binary", truth, predictions, seed=0)
+    assert made.score > made.honest
+    assert abs(made.honest - 0.5) < 3 * made.standard_error
+
+
+@pytest.mark.parametrize(("kind", "judge"), [("multiclass", "log_loss"), ("multiclass", "f1_macro")])
+def test_distributions_blend_into_distributions(kind: str, judge: str) -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 4, 800)
+    views = {n: np.exp(2 * np.eye(4)[truth] + rng.normal(size=(800, 4))) for n in range(1, 5)}
+    made = build(metric(judge), kind, truth, {n: v / v.sum(1, keepdims=True) for n, v in views.items()}, seed=0)
+    raw = made.blend.apply({n: v / v.sum(1, keepdims=True) for n, v in views.items()})
+    assert raw.sum(axis=1) == pytest.approx(np.ones(800), abs=1e-6)
+
+
+def test_racing_stops_what_is_far_behind_and_spares_what_is_near() -> None:
+    rivals = [{0: 0.80, 1: 0.82}]
+    assert cannot_win(metric("auc"), {0: 0.70}, rivals, peers=1, reach=0.3)
+    assert not cannot_win(metric("auc"), {0: 0.797}, rivals, peers=1, reach=0.3)
+    assert not cannot_win(metric("auc"), {0: 0.74}, rivals, peers=0, reach=0.3)

@@ -1,168 +1,343 @@
-"""The decision step between what a solution returns and what is submitted: threshold, arg-max, cut points, top k.
+"""Chooses the decision step between a prediction and a submission, and says what a score is worth.
 
-Chosen on out-of-fold predictions by the host. Applying one needs NumPy only: this file is copied beside a solution.
+A decision is fitted to out-of-fold predictions and must earn its place: candidates go from plain to clever, and each is
+kept only if, fitted on one half of the rows and scored on the other and the other way round, it beats the one before.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from tasks.metrics import Metric
+from tasks import scores
+from tasks.decision_steps import Argmax, Cutpoints, Decision, LabelThresholds, Threshold, TopK
+from tasks.metrics import Metric, MetricError, Undefined
 
-ROWS = 20_000        # decisions are chosen on at most so many rows
-CANDIDATES = 200     # thresholds tried
-PASSES = 3
-WEIGHT_ROWS = 6_000  # class weights are chosen on the first so many rows: the host's row order is random
+__all__ = ["Decision", "apparent_score", "choose_decision", "cross_fitted_score", "standard_error"]
 
+Fit = Callable[[Metric, np.ndarray, np.ndarray], Decision]
 
-@dataclass(frozen=True)
-class Decision:
-    """kind: none | threshold | argmax | cutpoints | label_thresholds | top_k, with its numbers (see `apply`)."""
-
-    kind: str
-    numbers: tuple[float, ...] = ()
-
-    def apply(self, raw: np.ndarray) -> np.ndarray:
-        """raw: (n,) or (n, k) as a solution returns it; the submitted form: (n,) codes or numbers, or (n, k)."""
-        if self.kind == "threshold":
-            return (raw >= self.numbers[0]).astype(int)
-        if self.kind == "argmax":
-            return (raw * np.asarray(self.numbers)).argmax(axis=1)
-        if self.kind == "cutpoints":
-            return np.searchsorted(np.asarray(self.numbers), raw, side="right")
-        if self.kind == "label_thresholds":
-            return (raw >= np.asarray(self.numbers)).astype(int)
-        if self.kind == "top_k":
-            return np.argsort(-raw, axis=1, kind="stable")[:, : int(self.numbers[0])]
-        return raw
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Decision":
-        return cls(data["kind"], tuple(data["numbers"]))
+CELLS = 240_000          # probabilities that the searches with several columns read
+GRID = 400               # candidate places of a cut-point
+PLACES = 24              # candidate thresholds for all labels together
+CLASSES_SEARCHED = 40    # more classes than this get no search class by class
+PASSES = 6
+NOISE = 1.0              # standard errors of the gain that class weights must gain
+REPEATS = 30
+BOOTSTRAP_ROWS = 10_000
 
 
-def choose_decision(metric: "Metric", truth: np.ndarray, raw: np.ndarray) -> Decision:
-    """The decision that scores best on these rows. truth: (n,) or (n, k); raw: (n,) or (n, k), finite."""
-    if metric.decision == "none":
-        return Decision("none")
-    if metric.decision == "top_k":
-        return Decision("top_k", (float(metric.argument or 1),)) if raw.ndim == 2 else Decision("none")
-    truth, raw = _some(truth, raw)
-    if truth.ndim == 2:
-        return _label_thresholds(metric, truth, raw)
+def choose_decision(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Decision:
+    """The decision step for a metric, fitted on truth (n,) codes or (n, k) flags and raw, what solutions return.
+
+    What kind of step follows from the metric and the shapes: nothing for probabilities and values, top k for rankings,
+    label thresholds for flags, arg-max (with class weights) for distributions; for a number (n,) a threshold where the
+    truth has two classes, cut-points where it has more.
+    """
+    truth, raw = np.asarray(truth), np.asarray(raw)
+    if metric.k is not None:
+        return TopK(metric.k)
+    if not metric.labels:
+        return Decision()
     if raw.ndim == 2:
-        return _class_weights(metric, truth, raw)
-    if metric.decision == "cutpoints" or truth.max() > 1:
-        return _cutpoints(metric, truth, raw)
-    return _threshold(metric, truth, raw)
+        truth, raw = _sample(truth, raw, CELLS // raw.shape[1])
+    if truth.ndim == 2:
+        return _best_supported(metric, truth, raw, [_half_for_labels, _one_threshold, _threshold_each])
+    if raw.ndim == 2:
+        searched: list[Fit] = [_class_weights] if raw.shape[1] <= CLASSES_SEARCHED else []
+        return _best_supported(metric, truth, raw, [_plain_argmax, _prior_weights, *searched], noise=NOISE)
+    if truth.max(initial=0) < 2:
+        return best_threshold(metric, truth, raw)
+    return _best_supported(metric, truth, raw, [_rounding, _matched_shares, _best_cuts])
 
 
-def score_raw(metric: "Metric", truth: np.ndarray, raw: np.ndarray) -> float:
-    """The apparent score: the decision chosen on the rows that are scored."""
+def apparent_score(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> float:
+    """The score with the decision chosen on the very rows that are scored: optimistic."""
     return metric.score(truth, choose_decision(metric, truth, raw).apply(raw))
 
 
-def standard_error(metric: "Metric", truth: np.ndarray, submitted: np.ndarray, *, seed: int, repeats: int = 40) -> float:
-    """Bootstrap standard error of the score over rows (Efron, 1979); large n by a subsample, scaled by its square root."""
+def cross_fitted_score(
+    metric: Metric, truth: np.ndarray, raw: np.ndarray, *, seed: int, folds: np.ndarray | None = None,
+) -> tuple[float, float]:
+    """The score with the decision chosen on other rows than those scored, and its standard error.
+
+    folds: (n,) the part that each row is in; two random halves when not given. Each part is scored with the decision
+    of all the others; the mean over the parts is returned.
+    """
+    parts = np.random.default_rng(seed).permutation(len(truth)) % 2 if folds is None else np.asarray(folds)
+    found, errors = [], []
+    for part in np.unique(parts):
+        inside = parts == part
+        submitted = choose_decision(metric, truth[~inside], raw[~inside]).apply(raw[inside])
+        found.append(metric.score(truth[inside], submitted))
+        errors.append(standard_error(metric, truth[inside], submitted, seed=seed))
+    return float(np.mean(found)), float(np.linalg.norm(errors) / len(errors))
+
+
+def standard_error(
+    metric: Metric, truth: np.ndarray, submitted: np.ndarray, *, seed: int, repeats: int = REPEATS,
+    groups: np.ndarray | None = None,
+) -> float:
+    """Bootstrap standard error of metric.score(truth, submitted), over rows, or over whole groups (n,) where given.
+
+    Of many units, samples of BOOTSTRAP_ROWS are scored and the error is scaled by the root of the ratio. NaN where
+    fewer than two samples have a score.
+    """
     rng = np.random.default_rng(seed)
-    size = min(len(truth), 5_000)
-    scores = []
+    units = _rows_of_groups(groups) if groups is not None else None
+    count = len(truth) if units is None else len(units)
+    size = min(count, BOOTSTRAP_ROWS)
+    found = []
     for _ in range(repeats):
-        rows = rng.integers(0, len(truth), size)
+        drawn = rng.integers(count, size=size)
+        rows = drawn if units is None else np.concatenate([units[unit] for unit in drawn])
         try:
-            scores.append(metric.score(truth[rows], submitted[rows]))
-        except ValueError:
+            found.append(metric.score(truth[rows], submitted[rows]))
+        except Undefined:
             continue
-    return float(np.std(scores) * np.sqrt(size / len(truth))) if len(scores) > 1 else float("nan")
+    return float(np.std(found, ddof=1) * np.sqrt(size / count)) if len(found) > 1 else float("nan")
 
 
-def _some(truth: np.ndarray, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if len(truth) <= ROWS:
+def _rows_of_groups(groups: np.ndarray) -> list[np.ndarray]:
+    _, number = np.unique(groups, return_inverse=True)
+    return np.split(np.argsort(number, kind="stable"), np.cumsum(np.bincount(number))[:-1])
+
+
+def _sample(truth: np.ndarray, raw: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    if len(truth) <= size:
         return truth, raw
-    rows = np.random.default_rng(0).choice(len(truth), ROWS, replace=False)
+    rows = np.random.default_rng(0).choice(len(truth), size, replace=False)
     return truth[rows], raw[rows]
 
 
-def _score(metric: "Metric", truth: np.ndarray, decision: Decision, raw: np.ndarray) -> float:
-    try:
-        value = metric.score(truth, decision.apply(raw))
-    except ValueError:
-        return -np.inf
-    return value if metric.greater_is_better else -value
+def _best_supported(
+    metric: Metric, truth: np.ndarray, raw: np.ndarray, fits: Sequence[Fit], *, noise: float = 0.0,
+) -> Decision:
+    """The last of `fits` that beat those before it on rows it was not fitted to, by `noise` standard errors."""
+    if len(truth) < 4:
+        return fits[0](metric, truth, raw)
+    left = np.random.default_rng(0).permutation(len(truth)) % 2 == 0
+    chosen, submitted = fits[0], _swapped(fits[0], metric, truth, raw, left)
+    for fit in fits[1:]:
+        rival = _swapped(fit, metric, truth, raw, left)
+        hurdle = noise * _error_of_gain(metric, truth, submitted, rival) if noise else 0.0
+        if _gain(metric, truth, submitted, rival) > hurdle:
+            chosen, submitted = fit, rival
+    return chosen(metric, truth, raw)
 
 
-def _threshold(metric: "Metric", truth: np.ndarray, raw: np.ndarray) -> Decision:
-    """The middle of the best plateau of a smoothed score by threshold: a single lucky cut is noise."""
-    cuts = np.unique(np.append(np.quantile(raw, np.linspace(0.002, 0.998, CANDIDATES)), 0.5))
-    scores = np.array([_score(metric, truth, Decision("threshold", (cut,)), raw) for cut in cuts])
-    if not np.isfinite(scores).any():
-        return Decision("threshold", (0.5,))
-    scores = np.where(np.isfinite(scores), scores, scores[np.isfinite(scores)].min())
-    smooth = np.convolve(np.pad(scores, 2, mode="edge"), np.ones(5) / 5, mode="valid")
-    return Decision("threshold", (float(cuts[int(np.argmax(smooth))]),))
+def _swapped(fit: Fit, metric: Metric, truth: np.ndarray, raw: np.ndarray, left: np.ndarray) -> np.ndarray:
+    """What would be submitted for all rows, each decided by a step fitted to the other half."""
+    from_left = fit(metric, truth[left], raw[left]).apply(raw[~left])
+    from_right = fit(metric, truth[~left], raw[~left]).apply(raw[left])
+    submitted = np.empty((len(truth), *from_left.shape[1:]), dtype=from_left.dtype)
+    submitted[left], submitted[~left] = from_right, from_left
+    return submitted
 
 
-def _label_thresholds(metric: "Metric", truth: np.ndarray, raw: np.ndarray) -> Decision:
-    """One threshold a label, by coordinate ascent from 0.5."""
-    start = np.full(raw.shape[1], 0.5)
-    grids = [np.quantile(raw[:, k], np.linspace(0.02, 0.98, 33)) for k in range(raw.shape[1])]
-    found = _ascend(lambda point: _score(metric, truth, Decision("label_thresholds", tuple(point)), raw), start, grids)
-    return Decision("label_thresholds", found)
+def _gain(metric: Metric, truth: np.ndarray, before: np.ndarray, after: np.ndarray) -> float:
+    return metric.sign * (metric.score(truth, after) - metric.score(truth, before))
 
 
-def _class_weights(metric: "Metric", truth: np.ndarray, raw: np.ndarray) -> Decision:
-    """Arg-max after a weight for each class; weights differ from 1 only where they gain on both halves of the rows."""
-    classes = raw.shape[1]
-    plain = Decision("argmax", (1.0,) * classes)
-    if metric.name in ("accuracy", "f1_micro") or classes > 60 or len(truth) < 200:
-        return plain
-    truth, raw = truth[:WEIGHT_ROWS], raw[:WEIGHT_ROWS]
-    half = np.random.default_rng(0).permutation(len(truth)) % 2 == 0
-    gains = []
-    for fit, check in ((half, ~half), (~half, half)):
-        chosen = Decision("argmax", _weights(metric, truth[fit], raw[fit]))
-        gains.append(_score(metric, truth[check], chosen, raw[check]) - _score(metric, truth[check], plain, raw[check]))
-    return Decision("argmax", _weights(metric, truth, raw)) if min(gains) > 0 else plain
+def _error_of_gain(metric: Metric, truth: np.ndarray, before: np.ndarray, after: np.ndarray) -> float:
+    """By a paired bootstrap over rows."""
+    if np.array_equal(before, after):
+        return 0.0
+    rng = np.random.default_rng(0)
+    drawn = (rng.integers(len(truth), size=len(truth)) for _ in range(REPEATS))
+    return float(np.std([_gain(metric, truth[rows], before[rows], after[rows]) for rows in drawn], ddof=1))
 
 
-def _weights(metric: "Metric", truth: np.ndarray, raw: np.ndarray) -> tuple[float, ...]:
-    grids = [np.exp(np.linspace(-1.5, 1.5, 9))] * raw.shape[1]
-    start = np.ones(raw.shape[1])
-    return _ascend(lambda point: _score(metric, truth, Decision("argmax", tuple(point)), raw), start, grids)
+# One number a row, two classes.
+
+def best_threshold(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Threshold:
+    """The exact best threshold on these rows: the middle of the best gap between two neighbouring predictions."""
+    both, given, thresholds = _counts_above((truth == 1).astype(np.int64), raw)
+    found = metric.sign * _of_tables(metric, scores.binary_tables(both, both[0], given, len(truth)))
+    return Threshold(float(thresholds[_middle_of_best(found)]))
 
 
-def _cutpoints(metric: "Metric", truth: np.ndarray, raw: np.ndarray) -> Decision:
-    """Cut points between ordered codes: from rounding and from matched class shares, improved by coordinate ascent."""
-    codes = int(truth.max()) + 1
-    shares = np.cumsum(np.bincount(truth.astype(int), minlength=codes) / len(truth))[:-1]
-    starts = [np.arange(codes - 1) + 0.5, np.quantile(raw, np.clip(shares, 0, 1))]
-    grid = np.unique(np.quantile(raw, np.linspace(0.005, 0.995, 80)))
-
-    def score(point: Sequence[float]) -> float:
-        return _score(metric, truth, Decision("cutpoints", tuple(np.sort(point))), raw)
-
-    ends = [_ascend(score, start, [grid] * (codes - 1)) for start in starts]
-    return Decision("cutpoints", tuple(sorted(max(ends, key=score))))
+def _counts_above(positive: np.ndarray, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """At every threshold, ascending, the first below all rows: true positives, given positives, the threshold."""
+    order = np.argsort(raw)
+    values = raw[order]
+    starts = _starts(values)
+    return positive.sum() - np.r_[0, np.cumsum(positive[order])][starts], len(raw) - starts, _borders(values, starts)
 
 
-def _ascend(
-    score: Callable[[Sequence[float]], float], start: np.ndarray, grids: Sequence[np.ndarray]
-) -> tuple[float, ...]:
-    """Coordinate ascent: each number in turn is set to the best value of its grid, until a pass gains nothing."""
-    point, best = [float(value) for value in start], score(list(start))
-    for _ in range(PASSES):
-        before = best
-        for k, grid in enumerate(grids):
-            values = [score([*point[:k], float(value), *point[k + 1:]]) for value in grid]
-            top = int(np.argmax(values))
-            if values[top] > best:
-                point[k], best = float(grid[top]), values[top]
-        if best <= before:
+def _starts(values: np.ndarray) -> np.ndarray:
+    """The places where ascending values change, their beginning and their end included."""
+    return np.flatnonzero(np.r_[True, values[1:] != values[:-1], True])
+
+
+def _of_tables(metric: Metric, tables: np.ndarray) -> np.ndarray:
+    if metric.of_table is None:
+        raise MetricError(f"{metric.name} has no decision step for class codes (n,): give flags (n, k)")
+    return metric.of_table(tables)
+
+
+def _borders(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The numbers halfway between the ascending values before and after each start, and a step beyond both ends."""
+    padded = np.r_[values[0] - 1.0, values, values[-1] + 1.0]
+    before, after = padded[starts], padded[starts + 1]
+    halfway = before + (after - before) / 2
+    return np.where(halfway > before, halfway, after)  # neighbours in floating point have nothing between them
+
+
+def _middle_of_best(found: np.ndarray) -> int:
+    """The middle of the longest run of places that score best."""
+    best = np.flatnonzero(found >= found.max() - 1e-12)
+    runs = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)
+    longest = max(runs, key=len)
+    return int(longest[len(longest) // 2])
+
+
+# One number a row, ordered classes.
+
+def _rounding(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Decision:
+    return Cutpoints(tuple(np.arange(int(truth.max())) + 0.5))
+
+
+def _matched_shares(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Decision:
+    """Cuts that give each class the share of rows that it has in the truth."""
+    shares = np.cumsum(np.bincount(truth.astype(np.int64)))[:-1] / len(truth)
+    return Cutpoints(tuple(np.quantile(raw, shares).tolist()))
+
+
+def _best_cuts(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Decision:
+    """Coordinate search over cuts from two starts, each cut moved to the exact best place of a grid of quantiles.
+
+    Class counts below every place of the grid are all that it needs, so its time does not grow with the rows.
+    """
+    starts = [_rounding(metric, truth, raw), _matched_shares(metric, truth, raw)]
+    if truth.max() >= CLASSES_SEARCHED:
+        return max(starts, key=lambda start: metric.sign * metric.score(truth, start.apply(raw)))
+    grid = CutGrid(metric, truth, raw)
+    climbed = [grid.climb(start.cuts) for start in starts if isinstance(start, Cutpoints)]
+    return max(climbed, key=lambda pair: pair[1])[0]
+
+
+class CutGrid:
+    """Places where cuts may lie, and how many rows of each class lie below each."""
+
+    def __init__(self, metric: Metric, truth: np.ndarray, raw: np.ndarray) -> None:
+        classes = int(truth.max()) + 1
+        order = np.argsort(raw, kind="stable")
+        values = raw[order]
+        starts = _starts(values)
+        starts = starts[np.unique(np.linspace(0, len(starts) - 1, GRID).astype(int))]
+        below = np.cumsum(truth[order][:, None] == np.arange(classes), axis=0)
+        self.metric, self.classes = metric, classes
+        self.below = np.vstack([np.zeros(classes), below])[starts]
+        self.borders = _borders(values, starts)
+
+    def climb(self, cuts: tuple[float, ...]) -> tuple[Cutpoints, float]:
+        """The best cuts reached from these, and their signed score."""
+        last = len(self.borders) - 1
+        places = np.r_[0, np.searchsorted(self.borders, cuts).clip(0, last), last]
+        best = -np.inf
+        for _ in range(PASSES):
+            before = best
+            for cut in range(1, self.classes):
+                places[cut], best = self._moved(places, cut)
+            if best <= before + 1e-12:
+                break
+        return Cutpoints(tuple(self.borders[places[1:-1]].tolist())), best
+
+    def _moved(self, places: np.ndarray, cut: int) -> tuple[int, float]:
+        """The best place for one cut between its neighbours."""
+        room = np.arange(places[cut - 1], places[cut + 1] + 1)
+        fewest = max(8, 200_000 // self.classes**2)
+        if len(room) > fewest:
+            room = np.unique(np.r_[places[cut], np.linspace(room[0], room[-1], fewest).astype(int)])
+        edges = np.repeat(places[None], len(room), axis=0)
+        edges[:, cut] = room
+        tables = np.diff(self.below[edges], axis=1).swapaxes(1, 2)
+        found = self.metric.sign * _of_tables(self.metric, tables)
+        place = _middle_of_best(found)
+        return int(room[place]), float(found[place])
+
+
+# A distribution a row.
+
+def _plain_argmax(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Decision:
+    return Argmax()
+
+
+def _prior_weights(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Argmax:
+    """Class weights share ** -power: power 1 is best for balanced accuracy where the probabilities are true."""
+    shares = (np.bincount(truth.astype(np.int64), minlength=raw.shape[1]) + 1.0) / (len(truth) + raw.shape[1])
+    rivals = [Argmax(tuple((shares**-power / np.max(shares**-power)).tolist())) for power in np.linspace(0, 1, 9)]
+    return max(rivals, key=lambda rival: metric.sign * metric.score(truth, rival.apply(raw)))
+
+
+def _class_weights(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Argmax:
+    """Coordinate ascent from the prior weights: each weight in turn to the best of a grid, the others held."""
+    weights = np.array(_prior_weights(metric, truth, raw).weights)
+    codes = truth.astype(np.int64)
+    for _ in range(2):
+        for label in range(len(weights)):
+            weights[label] *= _best_factor(metric, codes, raw * weights, label)
+    return Argmax(tuple((weights / weights.max()).tolist()))
+
+
+def _best_factor(metric: Metric, codes: np.ndarray, weighted: np.ndarray, label: int, places: int = 64) -> float:
+    """By what to multiply the weight of `label`: rows go over to it in the order of how little they lack.
+
+    All `places` of a grid of factors from 1/8 to 8 are scored at once, from counts of (true, given) at each.
+    """
+    classes = weighted.shape[1]
+    others = weighted.copy()
+    others[:, label] = -1.0
+    rival = np.argmax(others, axis=1)
+    needed = others[np.arange(len(codes)), rival] / np.maximum(weighted[:, label], 1e-300)
+    factors = np.geomspace(1 / 8, 8, places + 1)
+    joins = np.searchsorted(factors, needed)  # the first factor that takes the row over
+    shape = (places + 2, classes, classes)
+    moved = np.bincount((joins * classes + codes) * classes + rival, minlength=int(np.prod(shape))).reshape(shape)
+    tables = (moved.sum(axis=0) - np.cumsum(moved, axis=0)).astype(float)
+    tables[:, :, label] += np.cumsum(moved.sum(axis=2), axis=0)
+    found = metric.sign * _of_tables(metric, tables[:-1])
+    now = places // 2
+    place = _middle_of_best(found)
+    return float(factors[place]) if found[place] > found[now] + 1e-12 else 1.0
+
+
+# Flags for each label.
+
+def _half_for_labels(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Decision:
+    return LabelThresholds((0.5,) * raw.shape[1])
+
+
+def _one_threshold(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Decision:
+    """One threshold for all columns, the best of a grid of quantiles."""
+    values = np.unique(np.quantile(raw, np.linspace(0.02, 0.999, PLACES)))
+    rivals = [LabelThresholds((float(value),) * raw.shape[1]) for value in values]
+    return max(rivals, key=lambda rival: metric.sign * metric.score(truth, rival.apply(raw)))
+
+
+def _threshold_each(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Decision:
+    """A threshold for each column: exact for macro F1, and for micro F1, which stands in for F1 averaged over rows."""
+    if metric.name == "f1_macro":
+        fallback = _one_threshold(metric, truth, raw)
+        assert isinstance(fallback, LabelThresholds)
+        return LabelThresholds(tuple(map(partial(_column_threshold, metric), truth.T, raw.T, fallback.at)))
+    return _micro_thresholds(truth, raw)
+
+
+def _column_threshold(metric: Metric, truth: np.ndarray, raw: np.ndarray, fallback: float) -> float:
+    return best_threshold(metric, truth, raw).at if truth.any() else fallback
+
+
+def _micro_thresholds(truth: np.ndarray, raw: np.ndarray) -> LabelThresholds:
+    """Dinkelbach: with F the score so far, every column maximises 2 TP - F * given; F rises until nothing changes."""
+    columns = [_counts_above(t, r) for t, r in zip(truth.T, raw.T, strict=True)]
+    score, positives = 0.0, truth.sum()
+    for _ in range(20):
+        picks = [int(np.argmax(2 * both - score * given)) for both, given, _ in columns]
+        both, given = (sum(column[part][pick] for column, pick in zip(columns, picks, strict=True)) for part in (0, 1))
+        better = 2 * both / max(positives + given, 1)
+        if better <= score + 1e-12:
             break
-    return tuple(point)
+        score = better
+    return LabelThresholds(tuple(float(column[2][pick]) for column, pick in zip(columns, picks, strict=True)))

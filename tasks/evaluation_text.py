@@ -48,7 +48,7 @@ PHRASES: tuple[tuple[str, str], ...] = (
     (r"(?:normali[sz]ed )?gini(?: coefficient| index)?", "gini"),
     (r"(?:harrell'?s )?(?:concordance|c) (?:index|statistic)|concordance", "concordance"),
     (r"(?:s[øo]rensen )?dice(?: similarity)?(?: coefficient| score)?", "dice"),
-    (r"mean average precision|map", "map"),
+    (r"mean average precision", "map"),
     (r"mean average precision (?:at|@) ?(?P<a>\d+)(?: \(map ?@ ?\d+\))?|map ?(?:@|at) ?(?P<b>\d+)", "map@"),
     (r"mean average precision[\w ]{0,30}\biou|mean average precision[\w ]{0,30}intersection", UNKNOWN),
     (r"(?:normali[sz]ed )?discounted cumulative gain|ndcg", "ndcg"),

@@ -134,7 +134,7 @@ def _of_labels(
     return Metric(name, title, True, 1.0, decision, loss, kinds, of_rows, of_table)
 
 
-def _top_k(name: str, parameter: str, title: str, formula: Callable[[np.ndarray, np.ndarray, int], float]) -> Metric:
+def _top_k(name: str, parameter: str, title: str, formula: Callable[..., float]) -> Metric:
     if not re.fullmatch(r"[1-9]\d{0,3}", parameter):
         raise MetricError(f"metric {name!r} needs the number of places, as in {name.partition('@')[0]}@3")
     k = int(parameter)
@@ -174,7 +174,7 @@ METRICS: dict[str, Metric] = {made.name: made for made in (
     _of_labels("f1_samples", "F1 score averaged over rows", "label_thresholds", "multilabel",
                of_rows=scores.sample_f1),
     _of_labels("dice", "Dice coefficient averaged over rows", "label_thresholds", "multilabel", "binary",
-               of_rows=scores.sample_f1),
+               of_table=scores.f1, of_rows=scores.sample_f1),
     _of_labels("mcc", "Matthews correlation coefficient", "threshold", "binary", "multiclass", of_table=scores.mcc),
     _of_labels("qwk", "Quadratic weighted kappa", "cutpoints", "ordinal", of_table=scores.qwk, loss="squared"),
     _of_numbers("rmse", "Root mean squared error", "squared", scores.rmse),

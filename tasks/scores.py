@@ -22,7 +22,8 @@ def auc(truth: np.ndarray, probability: np.ndarray) -> float:
     """
     negative, positive = np.sort(probability[truth == 0]), np.sort(probability[truth != 0])
     if not len(negative) or not len(positive):
-        raise Undefined(f"AUC needs both classes; all {len(truth)} rows are {'positive' if len(positive) else 'negative'}")
+        only = "positive" if len(positive) else "negative"
+        raise Undefined(f"AUC needs both classes; all {len(truth)} rows are {only}")
     below = np.searchsorted(negative, positive, side="left").sum()
     up_to = np.searchsorted(negative, positive, side="right").sum()
     return float((below + up_to) / (2.0 * len(negative) * len(positive)))
@@ -43,7 +44,7 @@ def indicators(truth: np.ndarray, width: int) -> np.ndarray:
 
 
 def log_loss(truth: np.ndarray, probability: np.ndarray) -> float:
-    """Mean negative log of what the true class was given, clipped at 1e-15; rows of a distribution are rescaled to 1."""
+    """Mean negative log of what the true class was given, clipped at 1e-15; a distribution is rescaled to sum to 1."""
     if probability.ndim == 1:
         right = np.where(truth == 1, probability, 1.0 - probability)
         return float(-np.log(np.clip(right, SMALLEST, 1.0)).mean())
@@ -134,18 +135,18 @@ def concordance(truth: np.ndarray, risk: np.ndarray) -> float:
     """Harrell's concordance index. truth (n, 2): duration, event in {0, 1}; risk (n,): larger = earlier event.
 
     A pair counts when one row had its event while the other was still under observation, a row censored at the very
-    time of the event included; equal risks count half. O(n log^2 n): a pair's groups, numbered by time, differ first
+    time of the event included; equal risks count half. O(n log n): a pair's groups, numbered by time, differ first
     in one bit, and for each bit the rows before and after are counted in the order of risk.
     """
     duration, event = truth[:, 0], truth[:, 1] != 0
     order = np.argsort(risk, kind="stable")
-    _, level = np.unique(risk[order], return_inverse=True)
-    group = _time_groups(duration, event)[order]
-    happened = event[order]
-    concordant = tied = pairs = 0
-    for bit in range(int(group.max()).bit_length()):
-        right, equal, whole = _pairs_split_at(group, happened, level, bit)
-        concordant, tied, pairs = concordant + right, tied + equal, pairs + whole
+    level = np.cumsum(np.diff(risk[order], prepend=risk[order[0]]) != 0)
+    rows = np.stack([_time_groups(duration, event)[order], event[order], level])
+    counts = np.zeros(3)
+    for bit in reversed(range(int(rows[0].max()).bit_length())):
+        rows, found = _pairs_split_at(bit, rows)
+        counts += found
+    concordant, tied, pairs = counts
     if not pairs:
         raise Undefined("concordance needs an event with a row that outlasts it; there is no such pair")
     return float((concordant + 0.5 * tied) / pairs)
@@ -157,24 +158,28 @@ def _time_groups(duration: np.ndarray, event: np.ndarray) -> np.ndarray:
     return np.unique(2 * code + ~event, return_inverse=True)[1]
 
 
-def _pairs_split_at(group: np.ndarray, event: np.ndarray, level: np.ndarray, bit: int) -> tuple[int, int, int]:
+def _pairs_split_at(bit: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pairs whose group numbers differ first at `bit`: those in the right order of risk, those of equal risk, all.
 
-    Rows come in ascending order of risk; `level` numbers the distinct risks.
+    rows (3, n): group, event, level (which numbers the distinct risks), ascending in level within the blocks that share
+    the higher bits. Also returns the rows so arranged for the next lower bit.
     """
+    group, event, level = rows
     block = group >> (bit + 1)
-    order = np.argsort(block, kind="stable")
-    block, level = block[order], level[order]
-    later = (group[order] >> bit) & 1 == 1
-    earlier = event[order] & ~later
+    later = (group >> bit) & 1
     before = np.concatenate([[0], np.cumsum(later)])
-    new_block = np.r_[True, block[1:] != block[:-1]]
-    block_start, block_end = _runs(new_block)
-    tie_start, tie_end = _runs(new_block | np.r_[True, level[1:] != level[:-1]])
-    lower = before[tie_start] - before[block_start]
-    equal = before[tie_end] - before[tie_start]
-    whole = before[block_end] - before[block_start]
-    return int(lower[earlier].sum()), int(equal[earlier].sum()), int(whole[earlier].sum())
+    new_block = np.diff(block, prepend=-1) != 0
+    start, end = _runs(new_block)
+    tie_start, tie_end = _runs(new_block | (np.diff(level, prepend=-1) != 0))
+    earlier = (event == 1) & (later == 0)
+    lower, equal = before[tie_start] - before[start], before[tie_end] - before[tie_start]
+    whole = before[end] - before[start]
+    place = np.arange(len(group))
+    ones = before[:-1] - before[start]
+    zeros_first = np.where(later == 1, end - whole + ones, place - ones)
+    arranged = np.empty_like(rows)
+    arranged[:, zeros_first] = rows
+    return arranged, np.array([lower[earlier].sum(), equal[earlier].sum(), whole[earlier].sum()], dtype=float)
 
 
 def _runs(starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -184,7 +189,7 @@ def _runs(starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def sample_f1(truth: np.ndarray, labels: np.ndarray) -> float:
-    """The mean over rows of 2 |A and B| / (|A| + |B|), where both are sets of labels (or pixels); 1 where both are empty.
+    """The mean over rows of 2 |A and B| / (|A| + |B|), where A and B are sets of labels (or pixels); 1 for two empty.
 
     A truth (n,) is one such set.
     """
@@ -279,11 +284,18 @@ def _mean_where(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 def f1_macro_of_columns(truth: np.ndarray, labels: np.ndarray) -> float:
     """Multilabel F1, the mean over the columns with a positive in truth or prediction; 1 where there is none at all."""
-    size = truth.sum(axis=0) + labels.sum(axis=0)
-    return float(_mean_where(2 * (truth * labels).sum(axis=0), size)) if size.any() else 1.0
+    shared, size = _shared_and_size(truth, labels)
+    return float(_mean_where(2 * shared, size)) if size.any() else 1.0
 
 
 def f1_micro_of_columns(truth: np.ndarray, labels: np.ndarray) -> float:
     """Multilabel F1 of all cells together; 1 where nothing is positive."""
-    size = truth.sum() + labels.sum()
-    return float(2 * (truth * labels).sum() / size) if size else 1.0
+    shared, size = _shared_and_size(truth, labels)
+    return float(2 * shared.sum() / size.sum()) if size.any() else 1.0
+
+
+def _shared_and_size(truth: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each column |A and B| and |A| + |B| of the positives in truth and prediction."""
+    truth, labels = truth != 0, labels != 0
+    counts = [np.count_nonzero(part, axis=0) for part in (truth & labels, truth, labels)]
+    return counts[0], counts[1] + counts[2]

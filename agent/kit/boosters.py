@@ -52,6 +52,15 @@ class Plan:
     stop_at: float  # on time.monotonic()'s scale
 
 
+@dataclass(frozen=True)
+class Search:
+    """What early stopping found: rounds for all rows, the last stopped model, seconds that a fit on all rows takes."""
+
+    rounds: int
+    predict: Callable[[pd.DataFrame], np.ndarray]
+    seconds: float
+
+
 Fitted = tuple[Callable[[pd.DataFrame], np.ndarray], int]  # how to predict, rounds used
 Engine = Callable[[Table, Goal, Plan, SimpleNamespace, dict[str, Any]], Fitted]
 
@@ -160,7 +169,11 @@ def _boost(
         settings["learning_rate"] = _affordable_rate(engine, table, goal, task, settings)
         if inner_folds:
             return _bagged(engine, table, goal, task, settings, splits.fold_numbers(train, target, task, inner_folds))
-        best = rounds or _best_rounds(engine, table, goal, task, settings, train, target)
+        search = None if rounds else _search(engine, table, goal, task, settings, train, target)
+        best = rounds or (search.rounds if search else _blind_rounds(settings))
+        if search and search.seconds > 0.9 * losses.seconds(goal):
+            print(f"best_rounds={best} learning_rate={settings['learning_rate']:.3g} (no time to refit)", flush=True)
+            return search.predict(table.predict)
         print(f"best_rounds={best} learning_rate={settings['learning_rate']:.3g}", flush=True)
         everything = Plan(np.arange(len(train)), None, best, 0, goal.deadline)
         return engine(table, goal, everything, task, settings)[0](table.predict)
@@ -168,7 +181,7 @@ def _boost(
     return losses.solve(target, task, len(predict), fit)
 
 
-def _best_rounds(
+def _search(
     engine: Engine,
     table: Table,
     goal: Goal,
@@ -176,20 +189,29 @@ def _best_rounds(
     settings: dict[str, Any],
     train: pd.DataFrame,
     target: pd.Series | pd.DataFrame,
-) -> int:
+) -> Search | None:
     """Rounds for a fit on all train rows: those found on four fifths, a tenth more because there is more to learn."""
     if len(train) < 40:
-        return max(10, round(4 / settings["learning_rate"]))
+        return None
     found: list[int] = []
     tries = 3 if len(train) * goal.classes < SMALL else 1
     end = time.monotonic() + 0.5 * losses.seconds(goal)
     for part in range(tries):
-        if found and time.monotonic() + (end - time.monotonic()) / (tries - part) > end:
-            break
+        start = time.monotonic()
         held = splits.held_out(train, target, task, part=part)
-        plan = _searching(goal, held, settings, time.monotonic() + (end - time.monotonic()) / (tries - part))
-        found.append(engine(table, goal, plan, task, settings)[1])
-    return max(1, round(1.1 * float(np.median(found))))
+        plan = _searching(goal, held, settings, start + (end - start) / (tries - part))
+        predictor, used = engine(table, goal, plan, task, settings)
+        found.append(used)
+        spent = time.monotonic() - start
+        if time.monotonic() + spent > end:
+            break
+    share = float(np.median(found)) / (used + plan.patience)  # the search went on for its patience
+    return Search(max(1, round(1.1 * float(np.median(found)))), predictor, 1.4 * spent * share)
+
+
+def _blind_rounds(settings: dict[str, Any]) -> int:
+    """Rounds where there are too few rows to hold any out."""
+    return max(10, round(4 / settings["learning_rate"]))
 
 
 def _bagged(

@@ -15,7 +15,7 @@ from . import losses, matrix, splits
 from .losses import Goal
 
 Matrix = Any  # a dense array or a scipy CSR matrix
-STRENGTHS = (1000.0, 100.0, 10.0, 1.0, 0.1, 0.01)
+STRENGTHS = (1000.0, 100.0, 10.0, 1.0, 0.1)
 
 
 def regularised(

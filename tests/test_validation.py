@@ -137,7 +137,8 @@ def test_an_irregular_past_still_gives_forward_folds(tmp_path: Path) -> None:
 def test_the_last_days_of_each_month_are_validated_by_stretches_of_days(tmp_path: Path) -> None:
     hours = pd.DataFrame({"when": pd.date_range("2011-01-01", "2011-12-31 23:00", freq="2h")})
     early = (hours["when"].dt.day <= 19).to_numpy()
-    frame = rows(len(hours)).assign(when=hours["when"].dt.strftime("%Y-%m-%d %H:%M:%S"), count=np.arange(len(hours)) % 97)
+    when = hours["when"].dt.strftime("%Y-%m-%d %H:%M:%S")
+    frame = rows(len(hours)).assign(when=when, count=np.arange(len(hours)) % 97)
     test = frame[~early].drop(columns="count")
     folder = write_folder(tmp_path, frame[early], test, test[["id"]].assign(count=0.5))
     _, tables, _, plan = planned(folder)
@@ -166,7 +167,7 @@ def test_an_alike_train_and_test_cannot_be_told_apart(tmp_path: Path) -> None:
 def test_what_a_trial_is_given_holds_no_label_of_a_row_that_it_predicts(tmp_path: Path) -> None:
     train, test = rows(300).assign(y=np.arange(300) + 0.5), rows(40, first=300)
     folder = write_folder(tmp_path / "task", train, test, test[["id"]].assign(y=0.5))
-    task, tables, found, arrays = prepared(folder, tmp_path / "run")
+    _, tables, found, arrays = prepared(folder, tmp_path / "run")
     table = pa.ipc.open_file(pa.memory_map(str(arrays.data / "features.arrow"))).read_all()
     assert table.column_names == list(found.roles) and not {"id", "y"} & set(table.column_names)
     assert table.num_rows == arrays.n_train + arrays.n_test == 340

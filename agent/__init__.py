@@ -1,0 +1,1 @@
+"""The agent: proposes solutions, runs them, blends what comes back."""

@@ -1,0 +1,1 @@
+"""Executors: a file here is an executor of that name, made by its make()."""

@@ -1,0 +1,49 @@
+"""Trials on this machine, each from an interpreter of its own: slow to start, for debugging and as the reference."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Any
+
+from sandbox.host import Host
+from sandbox.trial import Executor, Limits, Trial
+
+
+def make() -> Executor:
+    return Cold()
+
+
+class Cold:
+    """A fresh server for every trial, with nothing imported."""
+
+    def __init__(self) -> None:
+        self.hosts: set[Host] = set()
+        self.lock = Lock()
+
+    def run(
+        self, source: str, *, inputs: Mapping[str, Path], limits: Limits, shape: tuple[int, ...], card: Mapping[str, Any]
+    ) -> Trial:
+        host = Host(())
+        with self.lock:
+            self.hosts.add(host)
+        try:
+            with host:
+                return host.run(source, inputs=inputs, limits=limits, shape=shape, card=card)
+        finally:
+            with self.lock:
+                self.hosts.discard(host)
+
+    def cancel(self) -> None:
+        with self.lock:
+            hosts = list(self.hosts)
+        for host in hosts:
+            host.cancel()
+
+    def __enter__(self) -> "Cold":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.cancel()

@@ -1,0 +1,179 @@
+"""The last lock-down before any user byte: uid, rlimits, Landlock, seccomp. Standard library only, through ctypes.
+
+Sources: landlock(7), seccomp(2), capabilities(7), prctl(2). Numbers are those of x86_64 and aarch64.
+"""
+
+import ctypes
+import os
+import platform
+import resource
+import stat
+import struct
+from collections.abc import Iterable, Mapping
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
+MACHINE = 0 if platform.machine() == "x86_64" else 1
+
+PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 24, 38
+NEW_NS, NEW_UTS, NEW_IPC, NEW_PID, NEW_NET = 0x20000, 0x4000000, 0x8000000, 0x20000000, 0x40000000
+MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
+MNT_DETACH = 2
+
+# --- Landlock rights, bit by bit as in linux/landlock.h
+EXECUTE, WRITE_FILE, READ_FILE, READ_DIR, REMOVE_DIR, REMOVE_FILE = (1 << bit for bit in range(6))
+MAKE_DIR, MAKE_REG, MAKE_SOCK, MAKE_FIFO, MAKE_SYM, REFER, TRUNCATE, IOCTL_DEV = (1 << bit for bit in (7, 8, 9, 10, 12, 13, 14, 15))
+FILE_RIGHTS = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
+READ = READ_FILE | READ_DIR
+RUN = READ | EXECUTE
+KEEP = RUN | WRITE_FILE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG | TRUNCATE | REFER
+TEMPORARY = KEEP | MAKE_SYM | MAKE_SOCK | MAKE_FIFO
+DEVICE = READ_FILE | WRITE_FILE | IOCTL_DEV
+KNOWN_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1}
+
+
+def check(result: int, what: str) -> int:
+    """Raise OSError from errno where a system call failed."""
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+def system(number: int, *arguments: object) -> int:
+    """A raw system call; integers are passed as longs."""
+    values = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
+    return check(int(libc.syscall(ctypes.c_long(number), *values)), f"system call {number}")
+
+
+def prctl(option: int, value: int) -> None:
+    check(libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0), f"prctl {option}")
+
+
+def mount(source: str, target: str, kind: str | None, flags: int, data: str = "") -> None:
+    packed = [text.encode() if text is not None else None for text in (source, target, kind)]
+    check(libc.mount(*packed, ctypes.c_ulong(flags), data.encode()), f"mount {target}")
+
+
+def bind(source: str, target: str, *, writable: bool = False) -> None:
+    """A view of a file or folder, sub-mounts included: no set-uid programs, no devices, read-only unless said."""
+    mount(source, target, None, MS_BIND | MS_REC)
+    protect(target, readonly=not writable)
+
+
+def protect(target: str, *, readonly: bool) -> None:
+    """Add restrictions to a mount and those below it; flags that it has stay (mount_setattr(2))."""
+    wanted = struct.pack("=QQQQ", (1 if readonly else 0) | 2 | 4, 0, 0, 0)
+    system(442, -100, target.encode(), 0x8000, ctypes.create_string_buffer(wanted, len(wanted)), len(wanted))
+
+
+def drop_privileges(uid: int) -> None:
+    """Become `uid` for good: no groups, no capabilities, nothing to gain by running a program. As another user than
+    root only the capabilities are dropped."""
+    for capability in range(64):
+        if libc.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0) < 0:
+            break
+    if uid and os.getuid() == 0:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    header = ctypes.create_string_buffer(struct.pack("=Ii", 0x20080522, 0), 8)
+    check(libc.capset(header, ctypes.create_string_buffer(24)), "capset")
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
+
+
+def limit(limits: Mapping[str, int]) -> None:
+    """rlimits by name, soft and hard alike."""
+    for name, value in limits.items():
+        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
+
+
+def landlock_version() -> int:
+    """The kernel's Landlock ABI, 0 where there is none."""
+    try:
+        return system(444, 0, 0, 1)
+    except OSError:
+        return 0
+
+
+def landlock(rules: Iterable[tuple[str, int]]) -> None:
+    """Files: only what the rules say. No TCP, no signals and no abstract sockets to outside, where the kernel can."""
+    version = landlock_version()
+    if version < 1:
+        return
+    known = KNOWN_RIGHTS.get(version, (1 << 16) - 1)
+    fields = struct.pack("QQQ", known, 3 if version >= 4 else 0, 3 if version >= 6 else 0)
+    fields = fields[: 8 if version < 4 else 16 if version < 6 else 24]
+    ruleset = system(444, ctypes.create_string_buffer(fields, len(fields)), len(fields), 0)
+    for path, rights in rules:
+        try:
+            handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        except OSError:
+            continue
+        if not stat.S_ISDIR(os.fstat(handle).st_mode):
+            rights &= FILE_RIGHTS
+        system(445, ruleset, 1, ctypes.create_string_buffer(struct.pack("=Qi", rights & known, handle), 12), 0)
+        os.close(handle)
+    system(446, ruleset, 0)
+    os.close(ruleset)
+
+
+# --- seccomp: denied system calls as (x86_64, aarch64); None where the machine has none
+DENIED: Mapping[str, tuple[int | None, int | None]] = {
+    "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "process_madvise": (440, 440),
+    "kcmp": (312, 272), "pidfd_getfd": (438, 438), "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41),
+    "chroot": (161, 51), "setns": (308, 268), "unshare": (272, 97), "open_tree": (428, 428), "move_mount": (429, 429),
+    "fsopen": (430, 430), "fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433),
+    "mount_setattr": (442, 442), "open_by_handle_at": (304, 265), "name_to_handle_at": (303, 264),
+    "fanotify_init": (300, 262), "fanotify_mark": (301, 263), "bpf": (321, 280), "perf_event_open": (298, 241),
+    "userfaultfd": (323, 282), "io_uring_setup": (425, 425), "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427), "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219),
+    "memfd_secret": (447, 447), "kexec_load": (246, 104), "kexec_file_load": (320, 294), "init_module": (175, 105),
+    "finit_module": (313, 273), "delete_module": (176, 106), "iopl": (172, None), "ioperm": (173, None),
+    "modify_ldt": (154, None), "swapon": (167, 224), "swapoff": (168, 225), "reboot": (169, 142), "acct": (163, 89),
+    "quotactl": (179, 60), "quotactl_fd": (443, 443), "syslog": (103, 116), "settimeofday": (164, 170),
+    "clock_settime": (227, 112), "clock_adjtime": (305, 266), "adjtimex": (159, 171), "sethostname": (170, 161),
+    "setdomainname": (171, 162), "mknod": (133, None), "mknodat": (259, 33), "move_pages": (279, 239),
+    "migrate_pages": (256, 238), "statmount": (457, 457), "listmount": (458, 458),
+}
+CLONE, CLONE3, SOCKET, IOCTL = (56, 220), (435, 435), (41, 198), (16, 29)
+ARCHITECTURE = (0xC000003E, 0xC00000B7)
+NAMESPACE_FLAGS = 0x7E020000
+LAST_KNOWN = 469
+ALLOW, FAIL, KILL = 0x7FFF0000, 0x00050000, 0x80000000
+EPERM, ENOSYS, EAFNOSUPPORT = 1, 38, 97
+LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN, MASK = 0x20, 0x15, 0x35, 0x45, 0x06, 0x54
+
+
+def seccomp() -> None:
+    """Load the filter for this process and all it starts."""
+    program = b"".join(struct.pack("HBBI", *step) for step in filter_steps())
+    buffer = ctypes.create_string_buffer(program, len(program))
+    header = struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer))
+    system((317, 277)[MACHINE], 1, 0, ctypes.create_string_buffer(header, len(header)))
+
+
+def filter_steps() -> list[tuple[int, int, int, int]]:
+    """The classic BPF program as (code, jump if true, jump if false, value)."""
+    steps = [(LOAD, 0, 0, 4), (EQUAL, 1, 0, ARCHITECTURE[MACHINE]), (RETURN, 0, 0, KILL), (LOAD, 0, 0, 0)]
+    if MACHINE == 0:
+        steps += [(AT_LEAST, 0, 1, 0x40000000), (RETURN, 0, 0, FAIL | ENOSYS)]
+    steps += [(AT_LEAST, 0, 1, LAST_KNOWN + 1), (RETURN, 0, 0, FAIL | ENOSYS)]
+    numbers = sorted({pair[MACHINE] for pair in DENIED.values() if pair[MACHINE] is not None})  # type: ignore[type-var]
+    for number in numbers:
+        steps += [(EQUAL, 0, 1, number), (RETURN, 0, 0, FAIL | EPERM)]  # type: ignore[list-item]
+    steps += [(EQUAL, 0, 1, CLONE3[MACHINE]), (RETURN, 0, 0, FAIL | ENOSYS)]  # libc falls back to clone
+    steps += _guarded(CLONE[MACHINE], [(LOAD, 0, 0, 16), (ANY_BIT, 0, 1, NAMESPACE_FLAGS), (RETURN, 0, 0, FAIL | EPERM)])
+    steps += _guarded(SOCKET[MACHINE], [
+        (LOAD, 0, 0, 16), (EQUAL, 3, 0, 1), (EQUAL, 2, 0, 2), (EQUAL, 1, 0, 10), (RETURN, 0, 0, FAIL | EAFNOSUPPORT),
+        (LOAD, 0, 0, 24), (MASK, 0, 0, 0xF), (EQUAL, 0, 1, 3), (RETURN, 0, 0, FAIL | EPERM),
+    ])
+    steps += _guarded(IOCTL[MACHINE], [
+        (LOAD, 0, 0, 24), (EQUAL, 1, 0, 0x5412), (EQUAL, 0, 1, 0x541C), (RETURN, 0, 0, FAIL | EPERM),
+    ])
+    return [*steps, (RETURN, 0, 0, ALLOW)]
+
+
+def _guarded(number: int, body: list[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
+    """Run `body` for one system call; what it does not refuse is allowed."""
+    return [(EQUAL, 0, len(body) + 1, number), *body, (RETURN, 0, 0, ALLOW)]

@@ -1,0 +1,204 @@
+"""The fork server: starts inside bubblewrap with an empty environment, imports the libraries and uses none of them, and
+forks one child a trial into namespaces of its own. Only trusted code runs here; a child is locked down before user bytes.
+
+Requests come as datagrams on the socket whose number is argv[1]: JSON, with the child's output and status pipes attached.
+Reports on the status pipe: {"pid": ...} travels as a pidfd; {"exit", "cpu_seconds", "memory_bytes"} when all is over.
+"""
+
+import array
+import gc
+import importlib
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+from typing import Any
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+import lockdown  # noqa: E402
+
+sys.path.pop(0)
+HOST = "/host"
+
+
+def main() -> None:
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    for name in json.loads(sys.argv[2]):
+        importlib.import_module(name)
+    pools = _thread_pools()
+    threads = len(os.listdir("/proc/self/task"))
+    channel.send(json.dumps({"ready": threads == 1, "threads": threads}).encode())
+    if threads != 1:
+        sys.exit(1)
+    gc.collect()
+    gc.freeze()
+    while True:
+        readable, _, _ = select.select([channel], [], [], 1.0)
+        _reap()
+        if readable:
+            request, files = _receive(channel)
+            if not request:
+                return
+            _start(request, files, channel, pools)
+
+
+def _thread_pools() -> Any:
+    """The loaded libraries' thread pools, found once before any fork."""
+    try:
+        import threadpoolctl
+    except ImportError:
+        return None
+    return threadpoolctl.ThreadpoolController()
+
+
+def _receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    data, ancillary, _, _ = channel.recvmsg(1 << 20, socket.CMSG_SPACE(16))
+    files = array.array("i")
+    for level, kind, packed in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            files.frombytes(packed[: len(packed) - len(packed) % 4])
+    return (json.loads(data) if data else {}), list(files)
+
+
+def _reap() -> None:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def _start(request: dict[str, Any], files: list[int], channel: socket.socket, pools: Any) -> None:
+    """Fork the trial's keeper. It reports on the status pipe; the server only closes its copies."""
+    if os.fork() == 0:
+        channel.close()
+        try:
+            _keeper(request, files[0], files[1], pools)
+        except BaseException as error:
+            os.write(files[1], json.dumps({"refused": f"{type(error).__name__}: {error}"}).encode() + b"\n")
+        os._exit(0)
+    for file in files:
+        os.close(file)
+
+
+def _keeper(request: dict[str, Any], output: int, status: int, pools: Any) -> None:
+    """Parent of the trial's first process: makes the namespaces, waits, reports the exit and the cost of the tree."""
+    os.setsid()
+    lockdown.prctl(lockdown.PR_SET_PDEATHSIG, signal.SIGKILL)
+    _plug(output)
+    spaces = lockdown.NEW_NS | lockdown.NEW_PID | lockdown.NEW_NET | lockdown.NEW_IPC | lockdown.NEW_UTS
+    lockdown.check(lockdown.libc.unshare(spaces), "unshare")
+    _mounts(request)
+    first = os.fork()
+    if first == 0:
+        try:
+            _first_process(request, status, pools)
+        except BaseException as error:
+            os.write(status, json.dumps({"refused": f"{type(error).__name__}: {error}"}).encode() + b"\n")
+        os._exit(98)
+    _send_handle(status, first)
+    os.close(1)
+    os.close(2)
+    _, code = os.waitpid(first, 0)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    report = {"exit": os.waitstatus_to_exitcode(code), "cpu_seconds": used.ru_utime + used.ru_stime,
+              "memory_bytes": used.ru_maxrss * 1024}
+    os.write(status, json.dumps(report).encode() + b"\n")
+
+
+def _plug(output: int) -> None:
+    """Standard input from nothing, output and errors into the pipe."""
+    nothing = os.open("/dev/null", os.O_RDONLY)
+    for source, target in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+    os.close(output)
+
+
+def _send_handle(status: int, pid: int) -> None:
+    """A pidfd of the trial's first process: the host kills through it, never by a number."""
+    handle = os.pidfd_open(pid)
+    with socket.socket(fileno=os.dup(status)) as pipe:
+        pipe.sendmsg([b"{}\n"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [handle]))])
+    os.close(handle)
+
+
+def _mounts(request: dict[str, Any]) -> None:
+    """Private scratch, /tmp and /dev/shm; the inputs, read-only; then the host's files are gone."""
+    lockdown.mount("none", "/", None, lockdown.MS_REC | lockdown.MS_PRIVATE)
+    safe = lockdown.MS_NOSUID | lockdown.MS_NODEV
+    for folder in ("/tmp", "/dev/shm"):
+        lockdown.mount("tmpfs", folder, "tmpfs", safe, f"mode=1777,size={request['temporary_bytes']},nr_inodes=20000")
+    for place in request["kept"]:
+        _show(HOST + place, place)
+    lockdown.mount("tmpfs", "/inputs", "tmpfs", safe, "mode=755,size=1m,nr_inodes=200")
+    for name, source in request["inputs"].items():
+        _show(HOST + source, "/inputs/lib/kit" if name == "kit" else f"/inputs/{name}")
+    lockdown.protect("/inputs", readonly=True)
+    lockdown.bind(HOST + request["scratch"], "/scratch", writable=True)
+
+
+def _show(source: str, target: str) -> None:
+    if os.path.isdir(source):
+        os.makedirs(target, mode=0o755)
+    else:
+        os.makedirs(os.path.dirname(target), mode=0o755, exist_ok=True)
+        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o444))
+    lockdown.bind(source, target)
+
+
+def _first_process(request: dict[str, Any], status: int, pools: Any) -> None:
+    """Process 1 of the trial's own process namespace: starts the payload and reaps."""
+    lockdown.prctl(lockdown.PR_SET_PDEATHSIG, signal.SIGKILL)
+    lockdown.mount("proc", "/proc", "proc", lockdown.MS_NOSUID | lockdown.MS_NODEV | lockdown.MS_NOEXEC)
+    lockdown.check(lockdown.libc.umount2(HOST.encode(), lockdown.MNT_DETACH), "umount")
+    payload = os.fork()
+    if payload == 0:
+        os.closerange(3, 4096)
+        _payload(request, pools)
+    os.closerange(1, 4096)
+    lockdown.drop_privileges(request["uid"])
+    while True:
+        pid, code = os.wait()
+        if pid == payload:
+            os._exit(os.waitstatus_to_exitcode(code) & 0xFF)
+
+
+def _payload(request: dict[str, Any], pools: Any) -> None:
+    """Lock down, then run the harness; never returns."""
+    code = 97
+    try:
+        os.chdir("/scratch")
+        os.umask(0o077)
+        lockdown.limit(request["rlimits"])
+        lockdown.drop_privileges(request["uid"])
+        os.chdir("/scratch")
+        lockdown.landlock([(path, rights) for path, rights in request["rules"]])
+        lockdown.seccomp()
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        _reseed(request["threads"], pools)
+        code = harness.main()
+    except BaseException as error:
+        os.write(2, f"{type(error).__name__}: {error}\n".encode())
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _reseed(threads: int, pools: Any) -> None:
+    """What a fork must not share: random states; and the trial's own thread count."""
+    if pools is not None:
+        pools.limit(limits=threads)
+    for name in ("random", "numpy.random"):
+        if name in sys.modules:
+            sys.modules[name].seed()
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The sandbox's few nouns: Limits, Cost, Trial, and the Executor that runs one."""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+
+EXECUTORS = Path(__file__).parent / "executors"
+
+
+class SandboxError(Exception):
+    """No trial can be run on this machine, or no such executor; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a trial may use; whatever it exceeds ends it with that status."""
+
+    wall_seconds: float
+    memory_bytes: int
+    disk_bytes: int
+    cpu_seconds: float | None = None
+    processes: int = 128
+    output_bytes: int = 1 << 20
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a trial used, its whole tree of processes together; memory is the peak that was seen."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How one trial ended. `prediction` is there when `status` is ok, and only then.
+
+    status: ok | error (the solution raised: see `log`) | invalid (a result of the wrong kind) | timeout | cpu | memory |
+    disk | output | killed (cancelled, or a signal) | refused (it could not be started). `reason` says more.
+    """
+
+    status: str
+    prediction: np.ndarray | None
+    cost: Cost
+    log: str = ""
+    reason: str = ""
+
+
+class Executor(Protocol):
+    """Runs trials; usable from several threads at once, and as a context manager that leaves nothing running."""
+
+    def run(
+        self, source: str, *, inputs: Mapping[str, Path], limits: Limits, shape: tuple[int, ...], card: Mapping[str, Any]
+    ) -> Trial:
+        """Run `source` (a solution.py). inputs: `features` (an Arrow file), `fold` (a folder with fit.npy, target.npy and
+        predict.npy), `kit` (a package), perhaps `assets` (a folder); shape: of the result that counts as one."""
+
+    def cancel(self) -> None:
+        """End every trial in flight; they return with status `killed`."""
+
+    def __enter__(self) -> "Executor": ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def executor(name: str) -> Executor:
+    """The executor of that name: a file in executors/. SandboxError lists what exists."""
+    names = sorted(path.stem for path in EXECUTORS.glob("*.py") if path.stem != "__init__")
+    if name not in names:
+        raise SandboxError(f"no executor {name!r}; there are: {', '.join(names)}")
+    made: Executor = importlib.import_module(f"sandbox.executors.{name}").make()
+    return made

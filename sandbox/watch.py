@@ -1,0 +1,79 @@
+"""Watches a trial from outside: memory of its tree of processes, space it holds on disk."""
+
+import os
+from pathlib import Path
+
+DEEPEST = 40
+MOST_FILES = 20_000
+
+
+def tree(pid: int) -> list[int]:
+    """The process and all its descendants, by the kernel's own lists of children."""
+    found, waiting = [], [pid]
+    while waiting:
+        one = waiting.pop()
+        found.append(one)
+        try:
+            for thread in os.listdir(f"/proc/{one}/task"):
+                with open(f"/proc/{one}/task/{thread}/children") as file:
+                    waiting += [int(child) for child in file.read().split()]
+        except OSError:
+            continue
+    return found
+
+
+def memory_bytes(pids: list[int]) -> int:
+    """Proportional set size of the processes, shared memory included; resident size where that is not shown."""
+    return sum(_memory_of(pid) for pid in pids)
+
+
+def _memory_of(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/smaps_rollup") as file:
+            return next((int(line.split()[1]) * 1024 for line in file if line.startswith("Pss:")), 0)
+    except OSError:
+        return 0
+
+
+def cpu_seconds(pids: list[int]) -> float:
+    """User and system time of the living processes and of the children they have waited for."""
+    ticks = 0
+    for pid in pids:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(int(value) for value in fields[11:15])
+        except (OSError, ValueError):
+            continue
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def disk_bytes(folder: Path, pids: list[int]) -> int:
+    """Space under `folder`, files that are unlinked but open counted; huge where a tree is too deep or too full."""
+    total, files, waiting = 0, 0, [(str(folder), 0)]
+    while waiting:
+        place, depth = waiting.pop()
+        if depth > DEEPEST or files > MOST_FILES:
+            return 1 << 62
+        try:
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    files += 1
+                    total += entry.stat(follow_symlinks=False).st_blocks * 512
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append((entry.path, depth + 1))
+        except OSError:
+            continue
+    return total + _unlinked(os.stat(folder).st_dev, pids)
+
+
+def _unlinked(device: int, pids: list[int]) -> int:
+    held: dict[int, int] = {}
+    for pid in pids:
+        try:
+            for name in os.listdir(f"/proc/{pid}/fd"):
+                facts = os.stat(f"/proc/{pid}/fd/{name}")
+                if facts.st_dev == device and facts.st_nlink == 0:
+                    held[facts.st_ino] = facts.st_blocks * 512
+        except OSError:
+            continue
+    return sum(held.values())

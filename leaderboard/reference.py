@@ -1,0 +1,117 @@
+"""The reference competitors of a task: who they are, what they score, and the place of a run among them.
+
+`python -m leaderboard.reference house-prices` writes tasks/catalog/house-prices/field.csv. The models, in
+reference_models.py, are loaded for that only: a run reads field.csv and nothing else.
+"""
+
+import argparse
+import csv
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from leaderboard.grade import grade
+from tasks import catalogue
+from tasks.metrics import metric
+from tasks.spec import Task, load
+from tasks.submission import write_submission
+
+COLUMNS = ("name", "settings", "budget", "private")
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A row of field.csv. `budget`: what it was given, in words; `private`: its private score."""
+
+    name: str
+    settings: str
+    budget: str
+    private: float
+
+
+def read_field(path: Path) -> list[Rival]:
+    """The rows of a field.csv; none where there is no such file."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [Rival(row["name"], row["settings"], row["budget"], float(row["private"])) for row in rows]
+
+
+def rank(field: Iterable[Rival], private: float, greater_is_better: bool) -> tuple[int, tuple[str, ...]]:
+    """The place of a private score among the rivals (1 is first; a tie is no win) and the names it beats."""
+    ahead = [(rival.private < private) if greater_is_better else (rival.private > private) for rival in field]
+    beaten = tuple(rival.name for rival, won in zip(field, ahead, strict=True) if won)
+    return 1 + len(ahead) - len(beaten), beaten
+
+
+def write_field(
+    public: Path, private: Path, field: Path, *, names: Sequence[str] = (), threads: int = 2,
+) -> list[Rival]:
+    """Run the competitors (all, or those named) and write their rows, after each one; other rows of the file stay."""
+    from leaderboard.reference_models import COMPETITORS, predictions, table_of
+
+    task, tables = load(public)
+    table = table_of(task, tables)
+    rivals = {rival.name: rival for rival in read_field(field)}
+    for competitor in COMPETITORS:
+        if names and competitor.name not in names:
+            continue
+        score = _private(task, predictions(competitor, table, threads=threads), private / "answers.csv")
+        if score is not None:
+            rivals[competitor.name] = Rival(competitor.name, competitor.settings, competitor.budget, score)
+            _write([rivals[known.name] for known in COMPETITORS if known.name in rivals], field)
+    return list(rivals.values())
+
+
+def submitted(task: Task, raw: np.ndarray) -> np.ndarray:
+    """The submitted form by plain rules: the likeliest class, 0.5, the nearest level, nothing below 0 under a log."""
+    judge = metric(task.metric)
+    if task.submission == "top_k":
+        return np.argsort(-raw, axis=1)[:, : judge.k or 1]
+    if task.submission == "label":
+        return raw.argmax(axis=1) if raw.ndim == 2 else np.rint(raw).astype(int)
+    if task.submission == "probabilities" and judge.labels:
+        return (raw >= 0.5).astype(int)
+    return np.maximum(raw, 0.0) if judge.loss == "log_squared" else raw
+
+
+def _private(task: Task, raw: np.ndarray, answers: Path) -> float | None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "submission.csv"
+        write_submission(task, submitted(task, raw), path)
+        return grade(task, path, answers).private
+
+
+def _write(rivals: Sequence[Rival], field: Path) -> None:
+    with field.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({**asdict(rival), "private": f"{rival.private:.6g}"} for rival in rivals)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Writes field.csv of the named catalogue tasks, which are prepared when they are not yet."""
+    parser = argparse.ArgumentParser(prog="python -m leaderboard.reference", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="catalogue tasks")
+    parser.add_argument("--all", action="store_true", help="every catalogue task")
+    parser.add_argument("--only", nargs="*", default=(), metavar="COMPETITOR", help="these only; other rows stay")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="where prepared tasks lie (default: data)")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args(arguments)
+    if not options.names and not options.all:
+        parser.error(f"name tasks, or say --all; there are: {', '.join(catalogue.names())}")
+    for name in catalogue.names() if options.all else options.names:
+        built = catalogue.prepare(name, options.data, options.data / "cache")
+        rivals = write_field(built / "public", built / "private", catalogue.folder(name) / "field.csv",
+                             names=options.only, threads=options.threads)
+        print(name, *(f"{rival.name} {rival.private:.5g}" for rival in rivals), sep="\n  ", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,190 @@
+"""The models of the reference competitors, each used the way a typical user does: default settings, one fit."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+from catboost import CatBoostClassifier, CatBoostRegressor
+from lightgbm import LGBMClassifier, LGBMRegressor, early_stopping
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+
+from leaderboard.reference_tables import coded, columns_of, encode_linear, mixed
+from tasks.arrays import truth_of
+from tasks.metrics import metric
+from tasks.spec import Tables, Task
+from tasks.tables import survey, typed
+from tasks.validation import Folds, design
+
+TUNING_SECONDS = 60.0
+ROUNDS = 2000
+PATIENCE = 50
+
+
+@dataclass(frozen=True)
+class Table:
+    """A task as the competitors see it. features: typed columns of the train rows, then of the test rows."""
+
+    task: Task
+    features: pd.DataFrame
+    roles: dict[str, str]
+    truth: np.ndarray
+    folds: Folds
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one model is fitted on: one target column of a task. `classes`: their number, 0 where it is a number."""
+
+    task: Task
+    train: pd.DataFrame
+    target: np.ndarray
+    classes: int
+    folds: Folds
+    threads: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Competitor:
+    """How a rival reads the rows (its own view of typed features and roles) and fits one model."""
+
+    name: str
+    settings: str
+    budget: str
+    frame: Callable[[pd.DataFrame, dict[str, str], Task], pd.DataFrame]
+    fit: Callable[[Case], Any]
+
+
+def table_of(task: Task, tables: Tables) -> Table:
+    """The rows of a task, read as everything else in the project reads them."""
+    train, test = tables.train, tables.test
+    roles = survey(train, test, id=task.id, targets=task.targets, text=task.text, assets=task.assets_folder).roles
+    features = typed(train, test, roles, assets=task.assets_folder)
+    folds = design(task, train, test, roles, seed=0).folds
+    return Table(task, features, roles, truth_of(task, train), folds)
+
+
+def predictions(competitor: Competitor, table: Table, *, threads: int) -> np.ndarray:
+    """Test predictions in the shape of docs/design.md: one model, or one for each of several target columns."""
+    task, truth = table.task, table.truth
+    frame = competitor.frame(table.features, table.roles, task)
+    columns = [truth] if truth.ndim == 1 else list(truth.T)
+    classes = {"binary": 2, "multilabel": 2, "multiclass": len(task.classes)}.get(task.kind, 0)
+    made = []
+    for target in columns:
+        fitted = np.log1p(target) if _in_logs(task) else target
+        case = Case(task, frame.iloc[: len(truth)], fitted, classes, table.folds, threads,
+                    TUNING_SECONDS / len(columns))
+        made.append(_predict(competitor.fit(case), frame.iloc[len(truth):], case))
+    return made[0] if truth.ndim == 1 else np.column_stack(made)
+
+
+def _predict(model: Any, test: pd.DataFrame, case: Case) -> np.ndarray:
+    if not case.classes:
+        values = np.asarray(model.predict(test), dtype=float)
+        return np.expm1(values) if _in_logs(case.task) else values
+    shares = np.zeros((len(test), case.classes))
+    shares[:, np.asarray(model.classes_, dtype=int)] = model.predict_proba(test)
+    return shares[:, 1] if case.classes == 2 else shares
+
+
+def _in_logs(task: Task) -> bool:
+    """Under a metric of logs every rival fits log(1 + target), as every user does."""
+    return metric(task.metric).loss == "log_squared"
+
+
+def _dummy(case: Case) -> Any:
+    centre = "median" if metric(case.task.metric).loss == "absolute" else "mean"
+    model = DummyClassifier(strategy="prior") if case.classes else DummyRegressor(strategy=centre)
+    return model.fit(case.train, case.target)
+
+
+def _linear(case: Case) -> Any:
+    model = LogisticRegression(max_iter=300) if case.classes else Ridge()
+    return make_pipeline(encode_linear(case.train), model).fit(case.train, case.target)
+
+
+def _forest(case: Case) -> Any:
+    make = RandomForestClassifier if case.classes else RandomForestRegressor
+    return make(n_jobs=case.threads, random_state=0).fit(case.train, case.target)
+
+
+def _lightgbm(case: Case, **params: Any) -> Any:
+    make = LGBMClassifier if case.classes else LGBMRegressor
+    model = make(n_jobs=case.threads, random_state=0, verbose=-1, **params)
+    return model.fit(case.train, case.target, categorical_feature=columns_of(case.train, "categorical"))
+
+
+def _catboost(case: Case) -> Any:
+    make = CatBoostClassifier if case.classes else CatBoostRegressor
+    model = make(thread_count=case.threads, random_seed=0, verbose=False, allow_writing_files=False)
+    levels, text = columns_of(case.train, "categorical"), columns_of(case.train, "text")
+    return model.fit(case.train, case.target, cat_features=levels, text_features=text or None)
+
+
+def _tuned_lightgbm(case: Case) -> Any:
+    """Optuna's TPE for `seconds` on two processors, scored on the plan's folds; the best refitted on all rows.
+
+    Time is counted in processor seconds, so that a busy machine does not shorten the search.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="minimize", sampler=optuna.samplers.TPESampler(seed=0))
+    study.enqueue_trial({"learning_rate": 0.1, "num_leaves": 31, "min_child_samples": 20, "subsample": 1.0,
+                         "colsample_bytree": 1.0, "reg_alpha": 1e-3, "reg_lambda": 1e-3})
+    end = time.process_time() + 2 * case.seconds
+    while not study.trials or time.process_time() < end:
+        trial = study.ask()
+        outcome = _cross_validate(case, _space(trial, case), end if trial.number else float("inf"))
+        if outcome is None:
+            break
+        trial.set_user_attr("rounds", outcome[1])
+        study.tell(trial, outcome[0])
+    best = study.best_trial
+    return _lightgbm(case, n_estimators=best.user_attrs["rounds"], **_space(optuna.trial.FixedTrial(best.params), case))
+
+
+def _space(trial: Any, case: Case) -> dict[str, Any]:
+    return {
+        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
+        "num_leaves": trial.suggest_int("num_leaves", 8, 256, log=True),
+        "min_child_samples": trial.suggest_int("min_child_samples", 5, 100, log=True),
+        "subsample": trial.suggest_float("subsample", 0.5, 1.0), "subsample_freq": 1,
+        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.4, 1.0),
+        "reg_alpha": trial.suggest_float("reg_alpha", 1e-3, 10.0, log=True),
+        "reg_lambda": trial.suggest_float("reg_lambda", 1e-3, 10.0, log=True),
+        **({"objective": "regression_l1"} if metric(case.task.metric).loss == "absolute" else {}),
+    }
+
+
+def _cross_validate(case: Case, params: dict[str, Any], end: float) -> tuple[float, int] | None:
+    """Mean loss of the validation rows and mean number of rounds; None where the time ended before the last fold."""
+    losses, rounds = [], []
+    make = LGBMClassifier if case.classes else LGBMRegressor
+    for fit, validate in case.folds:
+        if time.process_time() > end:
+            return None
+        model = make(n_jobs=case.threads, random_state=0, verbose=-1, n_estimators=ROUNDS, **params)
+        model.fit(case.train.iloc[fit], case.target[fit], categorical_feature=columns_of(case.train, "categorical"),
+                  eval_X=case.train.iloc[validate], eval_y=case.target[validate],
+                  callbacks=[early_stopping(PATIENCE, verbose=False)])
+        losses.append(next(iter(model.best_score_["valid_0"].values())))
+        rounds.append(model.best_iteration_)
+    return float(np.mean(losses)), max(1, round(float(np.mean(rounds))))
+
+
+COMPETITORS = (
+    Competitor("dummy", "class shares, mean or median", "none", coded, _dummy),
+    Competitor("linear", "one-hot, standardised, TF-IDF; logistic or ridge regression", "none", mixed, _linear),
+    Competitor("random forest", "scikit-learn, default settings", "none", coded, _forest),
+    Competitor("default LightGBM", "LGBMClassifier or LGBMRegressor, default settings", "none", coded, _lightgbm),
+    Competitor("default CatBoost", "default settings, cat_features and text_features given", "none", mixed, _catboost),
+    Competitor("tuned LightGBM", "Optuna on cross-validation, early stopping, refitted", "60 s on 2 processors", coded,
+               _tuned_lightgbm),
+)

@@ -1,0 +1,109 @@
+"""Reference competitors: each enters every kind of task, and a run is ranked among what they scored."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from folders import rows, write_folder
+
+from leaderboard import reference_models
+from leaderboard.reference import Rival, rank, read_field, submitted, write_field
+from tasks.spec import load_task
+
+NAMES = [competitor.name for competitor in reference_models.COMPETITORS]
+FIELD = [Rival("dummy", "", "", 0.5), Rival("forest", "", "", 0.7), Rival("boosted", "", "", 0.8)]
+KINDS = {
+    "binary": 'metric = "auc"',
+    "multiclass": 'metric = "accuracy"\nsubmission = "label"',
+    "regression": 'metric = "rmsle"',
+    "ordinal": 'metric = "qwk"\nsubmission = "label"',
+    "multilabel": 'metric = "mean_auc"\ntargets = ["y", "z"]',
+}
+
+
+def test_a_score_is_ranked_where_more_is_better() -> None:
+    assert rank(FIELD, 0.75, True) == (2, ("dummy", "forest"))
+
+
+def test_a_score_is_ranked_where_less_is_better() -> None:
+    assert rank(FIELD, 0.4, False) == (1, ("dummy", "forest", "boosted"))
+    assert rank(FIELD, 0.9, False) == (4, ())
+
+
+def test_a_tie_beats_nobody() -> None:
+    assert rank(FIELD, 0.8, True) == (2, ("dummy", "forest"))
+    assert rank([FIELD[0]], 0.5, True) == (2, ())
+
+
+def test_an_empty_field_leaves_the_first_place() -> None:
+    assert rank([], 0.1, True) == (1, ())
+
+
+def test_no_file_is_no_field(tmp_path: Path) -> None:
+    assert read_field(tmp_path / "field.csv") == []
+
+
+def _targets(kind: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Targets that the number and the level foretell, with noise."""
+    noise = np.random.default_rng(7).normal(size=len(frame))
+    drive = 2 * frame["size"].to_numpy() + 2 * (frame["colour"] == "red").to_numpy() + 0.3 * noise
+    level = np.digitize(drive, [0.0, 2.0])
+    if kind == "multilabel":
+        return pd.DataFrame({"y": (drive > 0).astype(int), "z": (noise + drive > 1).astype(int)})
+    return pd.DataFrame({"y": {
+        "binary": (drive > 0.5).astype(int), "multiclass": np.array(["low", "middle", "high"])[level],
+        "regression": np.exp(drive).round(3), "ordinal": level + 1}[kind]})
+
+
+def _folders(kind: str, path: Path) -> tuple[Path, Path]:
+    """The public and the private folder of a tiny task, with a missing number and a missing level."""
+    train, test = rows(200), rows(80, first=200, seed=1)
+    train.loc[3, "size"], test.loc[5, "colour"] = np.nan, None
+    known, answers = _targets(kind, train.fillna({"size": 0.0})), _targets(kind, test)
+    toml = f'kind = "{kind}"\n{KINDS[kind]}\n'
+    sample = pd.concat([test[["id"]], pd.DataFrame([known.iloc[0]] * len(test)).reset_index(drop=True)], axis=1)
+    public = write_folder(path / "public", pd.concat([train, known], axis=1), test, sample, toml=toml)
+    private = path / "private"
+    private.mkdir()
+    graded = pd.concat([test[["id"]], answers], axis=1).assign(Usage=["Public", "Private"] * 40)
+    graded.to_csv(private / "answers.csv", index=False)
+    return public, private
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_competitor_enters_and_learns(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reference_models, "TUNING_SECONDS", 0.5)
+    public, private = _folders(kind, tmp_path)
+    field = tmp_path / "field.csv"
+    made = write_field(public, private, field, threads=1)
+    assert [rival.name for rival in read_field(field)] == NAMES
+    scores = {rival.name: rival.private for rival in made}
+    dummy = scores.pop("dummy")
+    greater_is_better = load_task(public).greater_is_better
+    assert all(score > dummy if greater_is_better else score < dummy for score in scores.values())
+
+
+def test_the_field_reads_back_what_was_written(tmp_path: Path) -> None:
+    public, private = _folders("binary", tmp_path)
+    made = write_field(public, private, tmp_path / "field.csv", names=["dummy", "linear"], threads=1)
+    found = read_field(tmp_path / "field.csv")
+    assert [(r.name, r.settings, r.budget) for r in found] == [(r.name, r.settings, r.budget) for r in made]
+    assert [r.private for r in found] == pytest.approx([r.private for r in made], rel=1e-5)
+
+
+def test_a_later_call_adds_to_the_field(tmp_path: Path) -> None:
+    public, private = _folders("binary", tmp_path)
+    field = tmp_path / "field.csv"
+    write_field(public, private, field, names=["linear"], threads=1)
+    write_field(public, private, field, names=["dummy"], threads=1)
+    assert [rival.name for rival in read_field(field)] == ["dummy", "linear"]
+
+
+def test_labels_are_submitted_by_plain_rules(tmp_path: Path) -> None:
+    multiclass = load_task(_folders("multiclass", tmp_path / "m")[0])
+    ordinal = load_task(_folders("ordinal", tmp_path / "o")[0])
+    regression = load_task(_folders("regression", tmp_path / "r")[0])
+    assert submitted(multiclass, np.array([[0.2, 0.5, 0.3]])).tolist() == [1]
+    assert submitted(ordinal, np.array([0.4, 0.6, 1.7])).tolist() == [0, 1, 2]
+    assert submitted(regression, np.array([-1.0, 2.0])).tolist() == [0.0, 2.0]

@@ -147,7 +147,7 @@ class Axes:
     def _x_ticks(self) -> list[tuple[float, str]]:
         if self.x_names:
             return list(enumerate(self.x_names))
-        return [(value, compact(value)) for value in ticks(*self.x, count=max(3, self.width // 90))]
+        return [(value, compact(value)) for value in ticks(*self.x, count=max(3, self.width // 70))]
 
 
 def bars(names: Sequence[str], values: Sequence[float], shown: Sequence[str], title: str, *,
@@ -156,7 +156,7 @@ def bars(names: Sequence[str], values: Sequence[float], shown: Sequence[str], ti
     width, label = 420, min(190.0, 12 + LETTER * max((len(short(name)) for name in names), default=0))
     finite = [value for value in values if math.isfinite(value)]
     least, most = min([low, *finite]), max([low, *finite])
-    scale = (width - label - 64) / ((most - least) or 1.0)
+    scale = (width - label - 12 - LETTER * max(map(len, shown), default=0)) / ((most - least) or 1.0)
     zero = label + (low - least) * scale
     shapes = []
     for row, (name, value, text) in enumerate(zip(names, values, shown, strict=True)):
@@ -177,17 +177,17 @@ def _bar(row: int, name: str, value: float, text: str, css: str, zero: float, sc
 
 def whiskers(rows: Sequence[tuple[str, float, float | None, str]], title: str) -> Markup:
     """One line a row: (name, value, error or None, class) as a dot, with two errors to both sides."""
-    width, label = 640, 12 + LETTER * max((len(short(name, 36)) for name, *_ in rows), default=0)
+    width, label = 470, 12 + LETTER * max((len(short(name, 36)) for name, *_ in rows), default=0)
     reach = [value + side * 2 * (error or 0.0) for _, value, error, _ in rows for side in (-1, 1)]
     low, high = spanned(reach)
-    right = width - 78
+    right = width - 66
     height = ROW * len(rows) + 24
 
     def at(value: float) -> float:
         return label + (value - low) / (high - low) * (right - label)
 
     shapes = []
-    for value in ticks(low, high):
+    for value in ticks(low, high, count=4):
         shapes.append(f'<path class="grid" d="M{at(value):.1f} 0V{height - 20}"/>')
         shapes.append(words(at(value), height - 5, compact(value), anchor="middle"))
     for row, (name, value, error, css) in enumerate(rows):

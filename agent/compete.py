@@ -56,6 +56,11 @@ class Setting:
     until: float | None = None
     device: str = "cpu"
 
+    @property
+    def fair_seconds(self) -> float:
+        """What one fit of an entry may take, by the share of the run's processor time that an entry has."""
+        return SHARE * (self.deadline - self.started) * self.slots / self.arrays.fits
+
 
 @dataclass
 class State:
@@ -132,7 +137,7 @@ class Game:
         solution = self._proposal()
         if solution is None:
             return None
-        candidate = Candidate(self.number, solution, len(self.setting.arrays.folds), self.clock())
+        candidate = Candidate(self.number, solution, self.setting.arrays.fits, self.clock())
         self.number += 1
         self.candidates.append(candidate)
         return self._job(candidate, 0)
@@ -143,24 +148,23 @@ class Game:
         inputs = {"features": data / "features.arrow", "fold": data / f"fold-{job.fold}", "kit": setting.kit}
         if setting.task.assets_folder:
             inputs["assets"] = setting.task.assets_folder
-        rows = len(setting.arrays.folds[job.fold][1]) + setting.arrays.n_test
+        rows = setting.arrays.predict_rows(job.fold)
         card = {**self.card, "seed": job.candidate.solution.seed, "threads": 1, "device": setting.device,
                 "seconds_left": round(job.seconds, 2)}
         limits = Limits(wall_seconds=max(0.5, min(self.left(), 2.5 * job.seconds + 5)), cpu_seconds=None,
                         memory_bytes=setting.memory_bytes, disk_bytes=GIB, threads=1)
         return self.executor.run(job.candidate.solution.source, inputs=inputs, limits=limits,
-                                 shape=(rows, *width(setting.task)), card=card)
+                                 shape=(rows, *setting.arrays.prediction_width), card=card)
 
     def take(self, job: Job, trial: Trial) -> None:
         """Grade a finished trial; close its candidate when the race is over."""
         candidate, fold = job.candidate, job.fold
-        rows = self.setting.arrays.folds[fold][1]
+        rows = self.setting.arrays.validation_rows(fold)
         candidate.take(fold, trial, validation_rows=len(rows))
         self.view.trial(candidate.number, fold, trial.status)
-        if fold in candidate.validated:
-            truth = self.setting.arrays.truth[rows]
-            candidate.scores[fold] = fold_score(self.judge, truth, candidate.validated[fold])
-            if len(candidate.scores) < candidate.folds and self._behind(candidate):
+        if len(candidate.validated.get(fold, ())):
+            candidate.scores[fold] = fold_score(self.judge, self.setting.arrays.truth[rows], candidate.validated[fold])
+            if candidate.waiting and self._behind(candidate):
                 candidate.status = "stopped"
         if candidate.finished and candidate in self.candidates:
             self.candidates.remove(candidate)
@@ -207,17 +211,15 @@ class Game:
     def _fits(self, solution: Solution) -> bool:
         """Can it finish before the deadline, going by what its family has cost in this run?"""
         walls = [e.cost_wall_seconds for e in self.state.entries if e.family == solution.family and e.status == "ok"]
-        folds = len(self.setting.arrays.folds)
-        slots = min(self.setting.slots, folds)
+        slots = min(self.setting.slots, self.setting.arrays.fits)
         expected = (float(np.median(walls)) / slots * 1.1) if walls else 0.0
         return expected < self.left()
 
     def _job(self, candidate: Candidate, fold: int) -> Job:
         candidate.running.add(fold)
-        span = self.setting.deadline - self.setting.started
-        fair = SHARE * span * self.setting.slots / candidate.folds
-        rounds_left = math.ceil((candidate.folds - len(candidate.scores)) / self.setting.slots)
-        return Job(candidate, fold, max(min(fair, self.left() / max(1, rounds_left)), min(SHORTEST_TRIAL, self.left())))
+        rounds = math.ceil((candidate.folds - len(candidate.validated)) / self.setting.slots)
+        fair = min(self.setting.fair_seconds, self.left() / max(1, rounds))
+        return Job(candidate, fold, max(fair, min(SHORTEST_TRIAL, self.left())))
 
     def _behind(self, candidate: Candidate) -> bool:
         rivals = [scores for number, scores in self.state.fold_scores.items() if number]
@@ -259,33 +261,26 @@ class Game:
     def _keep_arrays(self, candidate: Candidate, folder: Path) -> float | None:
         """Join the folds; returns the mean of the fold scores under one decision step for all, None if undefined."""
         arrays = self.setting.arrays
-        out_of_fold = np.full((arrays.n_train, *width(self.setting.task)), np.nan)
+        out_of_fold = np.full((arrays.n_train, *arrays.prediction_width), np.nan)
         for fold, values in candidate.validated.items():
-            out_of_fold[arrays.folds[fold][1]] = values
-        test = np.mean(list(candidate.tested.values()), axis=0)
+            out_of_fold[arrays.validation_rows(fold)] = values
+        test = np.mean([values for fold, values in candidate.tested.items() if arrays.tests(fold)], axis=0)
         np.save(folder / "out_of_fold.npy", out_of_fold)
         np.save(folder / "test.npy", test)
         validated = arrays.validated
         decision = choose_decision(self.judge, arrays.truth[validated], out_of_fold[validated])
-        scores = {fold: self._fold_score(decision.apply(values), fold) for fold, values in candidate.validated.items()}
+        scores = {fold: self._fold_score(decision.apply(values), fold) for fold, values in candidate.validated.items() if len(values)}
         self.state.out_of_fold[candidate.number], self.state.test[candidate.number] = out_of_fold, test
         self.state.fold_scores[candidate.number] = dict(candidate.scores)
         finite = [value for value in scores.values() if np.isfinite(value)]
         return float(np.mean(finite)) if finite else None
 
     def _fold_score(self, submitted: np.ndarray, fold: int) -> float:
-        truth = self.setting.arrays.truth[self.setting.arrays.folds[fold][1]]
+        truth = self.setting.arrays.truth[self.setting.arrays.validation_rows(fold)]
         try:
             return self.judge.score(truth, submitted)
         except ValueError:
             return float("nan")
-
-
-def width(task: Task) -> tuple[int, ...]:
-    """The shape of one row's prediction: () for a number, (k,) for k of them."""
-    if task.prediction == "distribution":
-        return (len(task.classes),)
-    return (len(task.targets),) if task.prediction in ("probabilities", "values") else ()
 
 
 def usable(state: State) -> list[int]:

@@ -192,7 +192,8 @@ def _survival(truth: np.ndarray, raw: np.ndarray) -> list[Figure]:
     rates = [float(event[part].sum() / max(duration[part].sum(), 1e-12)) for part in fifths]
     shown = [f"{tidy(rate, 3)} ({event[part].mean():.0%})" for rate, part in zip(rates, fifths, strict=True)]
     chart = bars(names, rates, shown, "Event rate by fifth of predicted risk")
-    axes = Axes((0.0, float(duration.max()) or 1.0), (0.0, 1.0), "duration", "share without the event")
+    until = float(np.quantile(duration, 0.98)) or 1.0
+    axes = Axes((0.0, until), (0.0, 1.0), "duration", "share without the event")
     lines = [axes.steps(*_kaplan_meier(duration[part], event[part]), f"c{k}") for k, part in enumerate(fifths)]
     legend = tuple((f"c{k}", f"{FIFTHS[k]} risk") for k in range(len(fifths)))
     return [

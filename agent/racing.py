@@ -35,12 +35,12 @@ class Candidate:
         """Folds that may start now: the first alone, the rest once it is in."""
         if self.status != "running":
             return []
-        todo = [fold for fold in range(self.folds) if fold not in self.scores and fold not in self.running]
-        return todo if 0 in self.scores else todo[:1] if 0 not in self.running else []
+        todo = [fold for fold in range(self.folds) if fold not in self.validated and fold not in self.running]
+        return todo if 0 in self.validated else todo[:1] if 0 not in self.running else []
 
     @property
     def finished(self) -> bool:
-        return not self.running and (self.status != "running" or len(self.scores) == self.folds)
+        return not self.running and (self.status != "running" or len(self.validated) == self.folds)
 
     def take(self, fold: int, trial: Trial, *, validation_rows: int) -> None:
         """Note a trial's result; anything but `ok` ends the candidate with that status."""

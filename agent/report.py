@@ -241,7 +241,7 @@ def _progress(
     honest = [float(event["honest"]) for event in ensembles]
     events = [float(event["at_seconds"]) for event in ensembles]
     axes = Axes((0.0, max([*times, *events, 1.0]) * 1.02), _window(scores, honest, task.greater_is_better),
-                "seconds", f"{task.metric} ({_direction(task)})", width=860, height=340)
+                "seconds", f"{task.metric} ({_direction(task)})", width=950, height=350)
     dots = [axes.dots([t], [s], colours[e.family] + " ringed", titles=[_tip(e)])
             for e, t, s in zip(scored, times, scores, strict=True)]
     return axes.draw(axes.steps(times, best, "faint-solid"), *dots, axes.steps(events, honest, "ink"),

@@ -16,7 +16,7 @@ from agent.compete import SHARE, Setting, State, best_entry, compete, restore
 from agent.export import export
 from agent.portfolio import opening
 from agent.proposers.embedded import Embedded
-from agent.report import write_report
+from agent.report import explain, write_report
 from agent.traits import Traits
 from agent.view import View
 from leaderboard.grade import Grade, grade
@@ -178,11 +178,35 @@ def finish(
     return replace(outcome, seconds=clock() - setting.started)
 
 
+def _export(setting: Setting, state: State) -> None:
+    """solution/: the ensemble's members with all that rebuilds the submission elsewhere."""
+    if state.ensemble is None:
+        return
+    blend = state.ensemble.blend
+    members = [entry for entry in state.entries if entry.number in blend.weights]
+    export(setting.folder, task=setting.task, arrays=setting.arrays, entries=members, blend=blend,
+           decision=state.ensemble.decision, kit=setting.kit, seconds=setting.fair_seconds)
+
+
+def _report(setting: Setting, record: Record, state: State, plan: Mapping[str, Any], outcome: Outcome) -> None:
+    validated, facts = setting.arrays.validated, outcome.to_json()
+    blended = None
+    if state.ensemble is not None:
+        members = {number: state.out_of_fold[number][validated] for number in state.ensemble.blend.weights}
+        blended = state.ensemble.blend.apply(members)
+    rivals = [(rival.name, rival.private) for rival in read_field(CATALOG / setting.task.name / "field.csv")]
+    write_report(
+        setting.folder / "report.html", task=setting.task, plan=plan, outcome=facts, entries=state.entries,
+        ensembles=record.events(setting.run, "ensemble"), truth=setting.arrays.truth[validated] if blended is not None
+        else None, out_of_fold=blended, rivals=rivals, warnings=explain(facts, plan),
+    )
+
+
 def plan_only(folder: Path, options: Options) -> dict[str, Any]:
     """What a run would do and cost; nothing is run."""
     known = prepare(folder, options)
     moves = opening(known.traits)
-    fair = SHARE * options.budget * options.slots
+    fair = SHARE * options.budget * options.slots  # processor seconds
     return {
         "task": f"{known.task.title} ({known.task.kind}, {known.task.metric})",
         "rows": f"{len(known.train)} train, {len(known.test)} test, {known.traits.columns} feature columns",

@@ -32,6 +32,7 @@ class Arrays:
     test_ids: tuple[str, ...]
     columns: tuple[str, ...]
     prediction_width: tuple[int, ...]  # () for one number a row, (k,) for k
+    final: bool = False  # forward in time: the test rows are predicted by one more fit, on all train rows, alone
 
     @property
     def n_train(self) -> int:
@@ -50,13 +51,22 @@ class Arrays:
             mask[rows] = True
         return mask
 
+    @property
+    def fits(self) -> int:
+        """How many trials an entry needs: one a fold, and the final fit where there is one (the last)."""
+        return len(self.folds) + self.final
+
     def validation_rows(self, fold: int) -> np.ndarray:
-        """Train rows (host's order) that a fold validates, in the order in which its predictions come first."""
-        return self.folds[fold][1]
+        """Train rows (host's order) that a fit validates, in the order in which its predictions come first."""
+        return self.folds[fold][1] if fold < len(self.folds) else np.zeros(0, dtype=np.int64)
+
+    def tests(self, fold: int) -> bool:
+        """Whether a fit predicts the test rows, after its validate rows."""
+        return not self.final or fold == len(self.folds)
 
     def predict_rows(self, fold: int) -> int:
-        """How many rows a trial of a fold predicts: its validate rows, then all test rows."""
-        return len(self.folds[fold][1]) + self.n_test
+        """How many rows a trial of a fit predicts."""
+        return len(self.validation_rows(fold)) + (self.n_test if self.tests(fold) else 0)
 
 
 def truth_of(task: Task, train: pd.DataFrame) -> np.ndarray:
@@ -83,7 +93,8 @@ def write_arrays(
     folds = tuple((np.sort(place[fit]), np.sort(place[validate])) for fit, validate in plan.folds)
     truth = truth_of(task, train)[order]
     ids = tuple(test[task.id].astype("str")) if task.id else ()
-    arrays = Arrays(folder, truth, order, folds, len(test), ids, tuple(roles), width_of(task))
+    arrays = Arrays(folder, truth, order, folds, len(test), ids, tuple(roles), width_of(task),
+                    final=plan.scheme == "forward")
     (folder / "data").mkdir(parents=True, exist_ok=True)
     features = typed(train, test, roles, assets=task.assets_folder)
     _write_features(features, order, folder / "data" / "features.arrow")
@@ -115,7 +126,9 @@ def _write_features(features: pd.DataFrame, order: np.ndarray, path: Path) -> No
 def _write_folds(arrays: Arrays, rng: np.random.Generator) -> None:
     tests = np.arange(arrays.n_train, arrays.n_train + arrays.n_test)
     for k, (fit, validate) in enumerate(arrays.folds):
-        _write_fold(arrays.data / f"fold-{k}", arrays.truth, fit, np.r_[validate, tests])
+        _write_fold(arrays.data / f"fold-{k}", arrays.truth, fit, np.r_[validate, tests] if arrays.tests(k) else validate)
+    if arrays.final:
+        _write_fold(arrays.data / f"fold-{len(arrays.folds)}", arrays.truth, np.arange(arrays.n_train), tests)
     fit, validate = arrays.folds[0]
     few = _sample(arrays.truth, fit, SMOKE_FIT, rng)
     _write_fold(arrays.data / "smoke", arrays.truth, few, _sample(arrays.truth, validate, SMOKE_PREDICT, rng))
@@ -143,7 +156,7 @@ def _write_private(arrays: Arrays, plan: Plan) -> None:
     np.save(private / "order.npy", arrays.order)
     _write_json(private / "plan.json", plan.to_json())
     known = {"folds": len(arrays.folds), "n_test": arrays.n_test, "test_ids": arrays.test_ids,
-             "columns": arrays.columns, "prediction_width": arrays.prediction_width}
+             "columns": arrays.columns, "final": arrays.final, "prediction_width": arrays.prediction_width}
     for k, (fit, validate) in enumerate(arrays.folds):
         np.save(private / f"fit-{k}.npy", fit)
         np.save(private / f"validate-{k}.npy", validate)
@@ -162,7 +175,7 @@ def load_arrays(folder: Path) -> Arrays:
     return Arrays(
         folder, np.load(private / "truth.npy"), np.load(private / "order.npy"),
         tuple((np.load(fit), np.load(validate)) for fit, validate in pairs), known["n_test"],
-        tuple(known["test_ids"]), tuple(known["columns"]), tuple(known["prediction_width"]))
+        tuple(known["test_ids"]), tuple(known["columns"]), tuple(known["prediction_width"]), known["final"])
 
 
 def load_plan(folder: Path) -> dict[str, Any]:

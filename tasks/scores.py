@@ -48,7 +48,7 @@ def log_loss(truth: np.ndarray, probability: np.ndarray) -> float:
     if probability.ndim == 1:
         right = np.where(truth == 1, probability, 1.0 - probability)
         return float(-np.log(np.clip(right, SMALLEST, 1.0)).mean())
-    clipped = np.clip(probability, SMALLEST, 1.0)
+    clipped = np.maximum(probability, SMALLEST)
     right = clipped[np.arange(len(truth)), truth.astype(np.intp)]
     return float((np.log(clipped.sum(axis=1)) - np.log(right)).mean())
 

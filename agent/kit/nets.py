@@ -49,8 +49,8 @@ def mlp(
 ) -> np.ndarray:
     """Predictions of a packed ensemble of RealMLP-style networks, in the shape that the card demands.
 
-    Members train side by side, each on the rows outside a holdout of its own, and keep their best epoch. What is
-    None follows the number of rows and the kind of task. Never trains past `max_seconds` or the seconds left.
+    Members train side by side, each on the rows outside a holdout of its own, and keep their best
+    epoch. What is None follows the number of rows and the kind of task. Never trains past `max_seconds` or the seconds left.
     """
     import torch
 
@@ -62,12 +62,13 @@ def mlp(
     device = device_of(task)
     torch.manual_seed(task.seed)
     data, head = tables(train, predict), head_of(target, task, smoothing=smoothing)
-    held = holdouts(train, target, task, members or default_members(len(train)))
+    count = members or default_members(len(train))
+    held = holdouts(train, target, task, count)
     classify = head.kind in ("softmax", "logistic")
-    count = data.numbers[0].shape[1]
+    numeric = data.numbers[0].shape[1]
     net = PackedMLP(
-        len(held),
         count,
+        numeric,
         data.levels,
         head.outputs,
         width=width or default_width(len(train)),
@@ -75,10 +76,10 @@ def mlp(
         dropout=dropout,
         sigma=sigma,
         activation=activation or ("selu" if classify else "mish"),
-        periodic=count <= 100 if periodic is None else periodic,
+        periodic=numeric <= 40 if periodic is None else periodic,
     ).to(device)
     inputs, unseen = (tuple(torch.as_tensor(p[i], device=device) for p in (data.numbers, data.codes)) for i in (0, 1))
-    net.start_from(*(part[:512].expand(len(held), *part[:512].shape) for part in inputs))
+    net.start_from(*(part[:512].expand(count, *part[:512].shape) for part in inputs))
     size = batch or default_batch(len(train))
     plan = Plan(
         epochs=epochs or default_epochs(len(train), size),
@@ -90,7 +91,7 @@ def mlp(
     )
     y = torch.as_tensor(head.encoded, device=device)
     fit(net, inputs, y, held, head, plan, seed=task.seed, predict_rows=len(predict))
-    return head.decode(raw_outputs(net, unseen, len(held)))
+    return head.decode(raw_outputs(net, unseen, count))
 
 
 def tabm(

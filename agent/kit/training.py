@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from .heads import Head
 
+FORWARD = 0.6  # what predicting a row costs at most, as a share of training on it once
+
 Inputs = tuple[Tensor, ...]
 Augment = Callable[[Inputs, torch.Generator], Inputs]
 
@@ -78,11 +80,13 @@ def fit(
     optimizer = torch.optim.AdamW(net.groups(plan.lr, plan.weight_decay), betas=(0.9, 0.95), fused=True)
     bases = [(group["lr"], group["weight_decay"]) for group in optimizer.param_groups]
     batches = max(1, math.ceil(rows.count / plan.batch))
-    seconds, since = plan.seconds, 0
+    since, rows_done, spent = 0, 0, 0.0
     for epoch in range(plan.epochs):
         net.train()
         for number, index in enumerate(rows.shuffled(batches)):
-            spent = (clock() - start) / max(seconds, 1e-9)
+            passed = clock() - start
+            forecast = FORWARD * predict_rows * passed / max(rows_done, 1)
+            spent = passed / max(plan.seconds - forecast, 0.3 * plan.seconds, 1e-9)
             if spent >= 1:
                 break
             progress = max((epoch * batches + number + 1) / (plan.epochs * batches), spent)
@@ -93,12 +97,9 @@ def fit(
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
-        began = clock()
+            rows_done += index.shape[1]
         since = 0 if best.offer(_judge(net, inputs, target, rows, head)) else since + 1
-        if rows.held.shape[1]:
-            forecast = 1.5 * (clock() - began) * predict_rows / rows.held.numel() * len(held)
-            seconds = min(plan.seconds, max(plan.seconds - forecast, 0.3 * plan.seconds))
-        if clock() - start >= seconds or since > plan.patience * plan.epochs:
+        if spent >= 1 or since > plan.patience * plan.epochs:
             break
     best.restore()
     return epoch + 1

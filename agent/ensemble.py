@@ -65,7 +65,7 @@ class Arena:
             blend, _ = self.choose(fit_rows)
             scores.append(self._score(blend, fit_rows, score_rows))
             errors.append(self._error(blend, fit_rows, score_rows))
-        return float(np.mean(scores)), float(np.hypot(*errors) / 2.0)
+        return float(np.mean(scores)), float(np.sqrt(np.sum(np.square(errors)))) / 2.0
 
     def _methods(self) -> dict[str, Callable[[np.ndarray], Blend]]:
         methods: dict[str, Callable[[np.ndarray], Blend]] = {"best single": self._best_single}

@@ -38,22 +38,32 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
     """Recipes with their hypotheses, in the order in which they should run."""
     basic, rich = basic_blocks(traits), rich_blocks(traits)
     moves = [(Recipe("boosters.lightgbm", basic), "A default LightGBM sets the mark")]
-    moves += _by_kind(traits)
+    moves += _by_kind(traits, basic)
     moves += _boosters(traits, basic, rich)
-    moves += _smooth(traits, rich)
+    moves += _others(traits, basic, rich)
     return moves
 
 
-def _by_kind(traits: Traits) -> list[tuple[Recipe, str]]:
-    """What only some data deserve: text, images, ids of people and things."""
+def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str]]:
+    """What only some data deserve: text, images, ids of people and things, few smooth numbers."""
     moves = []
     if traits.text:
         moves.append((Recipe("text.linear_model"), "Words and characters carry the label: a sparse linear model"))
+        bayes = Recipe("text.linear_model", params={"naive_bayes": True, "strength": 0.1})
+        moves.append((bayes, "Naive Bayes ratios as features of a linear model"))
     if traits.image:
         moves.append((Recipe("images.convnet"), "Pixels want a convolutional net"))
     if traits.categorical >= 2 and traits.top_levels > 200:
         moves.append((Recipe("linear.biases"), "Levels with many rows have effects that add up"))
+    if _is_smooth(traits):
+        moves.append((Recipe("linear.support_vectors", basic), "A kernel machine on few rows of like numbers"))
     return moves
+
+
+def _is_smooth(traits: Traits) -> bool:
+    """Few rows, mostly numbers: where kernels and nets outdo trees."""
+    few = traits.rows <= KERNEL_ROWS and traits.numeric >= 8
+    return few and traits.categorical + traits.text + traits.datetime <= traits.numeric // 8
 
 
 def _boosters(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...]) -> list[tuple[Recipe, str]]:
@@ -67,13 +77,18 @@ def _boosters(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...])
     return moves
 
 
-def _smooth(traits: Traits, rich: tuple[Block, ...]) -> list[tuple[Recipe, str]]:
-    moves = [(Recipe("linear.regularised", rich), "A linear view for the blend")]
-    if traits.rows <= NET_ROWS and traits.numeric + traits.categorical:
-        moves.append((Recipe("nets.mlp", basic_blocks(traits)), "A smooth net errs where trees do not"))
-    if traits.rows <= KERNEL_ROWS and traits.numeric >= 2:
-        moves.append((Recipe("linear.support_vectors", basic_blocks(traits)), "A kernel machine on few, smooth rows"))
+def _others(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...]) -> list[tuple[Recipe, str]]:
+    numbers = traits.numeric + traits.categorical
+    moves = [(Recipe("linear.regularised", rich), "A linear view for the blend")] if numbers else []
+    if traits.numeric and traits.columns <= WIDE:
+        moves.append((Recipe("linear.regularised", basic, {"splines": 6}), "Smooth curves, added up"))
+    if traits.rows <= NET_ROWS and numbers:
+        moves.append((Recipe("nets.mlp", basic), "A smooth net errs where trees do not"))
+    if traits.rows <= KERNEL_ROWS and traits.numeric >= 2 and not _is_smooth(traits):
+        moves.append((Recipe("linear.support_vectors", basic), "A kernel machine on few rows"))
     moves.append((Recipe("forests.extra_trees", rich), "Randomised trees for diversity"))
+    if traits.rows <= NET_ROWS and numbers:
+        moves.append((Recipe("nets.tabm", basic), "An ensemble of nets in one"))
     if traits.rows <= NET_ROWS // 2 and 2 <= traits.numeric <= WIDE:
-        moves.append((Recipe("neighbours.knn", basic_blocks(traits)), "Near rows have near labels"))
+        moves.append((Recipe("neighbours.knn", basic), "Near rows have near labels"))
     return moves

@@ -284,8 +284,9 @@ def _outcome(setting: Setting, state: State, graded: Grade | None, seconds: floa
     judge, ensemble = metric(setting.task.metric), state.ensemble
     best = best_entry(state.entries, judge)
     field = read_field(CATALOG / setting.task.name / "field.csv")
-    place, beaten = (None, ())
-    if graded is not None and field:
+    place: int | None = None
+    beaten: tuple[str, ...] = ()
+    if graded is not None and graded.private is not None and field:
         place, beaten = rank(field, graded.private, judge.greater_is_better)
     return Outcome(
         run=setting.run, folder=setting.folder, task=setting.task.name, metric=setting.task.metric,
@@ -296,7 +297,7 @@ def _outcome(setting: Setting, state: State, graded: Grade | None, seconds: floa
         honest_standard_error=ensemble.standard_error if ensemble else None,
         public=graded.public if graded else None, private=graded.private if graded else None,
         private_standard_error=graded.private_standard_error if graded else None,
-        rank=place, rivals=len(field), beaten=tuple(beaten), seconds=seconds,
+        rank=place, rivals=len(field), beaten=beaten, seconds=seconds,
     )
 
 

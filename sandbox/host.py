@@ -44,7 +44,9 @@ class Host:
         self.uids = set(range(64))
 
     def __enter__(self) -> "Host":
-        self._start()
+        """Starts the server; what comes first waits for it."""
+        with self.lock:
+            self._begin()
         return self
 
     def __exit__(
@@ -64,6 +66,7 @@ class Host:
         self, source: str, *, inputs: Mapping[str, Path], limits: Limits, shape: tuple[int, ...], card: Mapping[str, Any]
     ) -> Trial:
         """See sandbox.trial.Executor.run."""
+        self._start()
         begun = time.monotonic()
         with self._uid() as uid, _scratch(uid) as folder:
             self._write(folder, source, card, inputs, uid)
@@ -86,8 +89,7 @@ class Host:
         self, folder: Path, inputs: Mapping[str, Path], limits: Limits, uid: int
     ) -> tuple[int, socket.socket]:
         """Send the request; returns the end of the output pipe and of the status socket."""
-        self._start()
-        assert self.channel is not None
+        channel = self._start()
         reading, writing = os.pipe()
         status, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         request = json.dumps({
@@ -98,28 +100,34 @@ class Host:
         handles = array.array("i", [writing, theirs.fileno()])
         with self.lock:
             try:
-                self.channel.sendmsg([request], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, handles)])
+                channel.sendmsg([request], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, handles)])
             except OSError:
-                self.ready = False  # the server is gone: this trial is refused, the next starts a new one
+                pass  # the server is gone: this trial is refused, the next starts a new one
         os.close(writing)
         theirs.close()
         return reading, status
 
-    def _start(self) -> None:
+    def _begin(self) -> None:
+        """Launch the server, its imports still to come."""
+        self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        self.server = _launch(theirs, self.libraries)
+        theirs.close()
+
+    def _start(self) -> socket.socket:
+        """The channel to a server that has said it is ready. SandboxError where none can be had."""
         with self.lock:
-            if self.ready:
-                return
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-            self.server = _launch(theirs, self.libraries)
-            theirs.close()
-            ours.settimeout(START_SECONDS)
-            answer = _first_word(ours)
-            if not answer.get("ready"):
-                self.server.kill()
-                raise SandboxError(_why(self.server, answer))
-            ours.settimeout(None)
-            self.channel, self.ready = ours, True
+            if self.server is None or self.server.poll() is not None:
+                self.ready = False
+                self._begin()
+            assert self.channel is not None and self.server is not None
+            if not self.ready:
+                answer = _first_word(self.channel)
+                if not answer.get("ready"):
+                    self.server.kill()
+                    raise SandboxError(_why(self.server, answer))
+                self.ready = True
+            return self.channel
 
     @contextmanager
     def _uid(self) -> Iterator[int]:
@@ -272,10 +280,13 @@ def _launch(theirs: socket.socket, libraries: Sequence[str]) -> "subprocess.Pope
 
 
 def _first_word(channel: socket.socket) -> dict[str, Any]:
+    channel.settimeout(START_SECONDS)
     try:
         data = channel.recv(4096)
     except TimeoutError:
-        return {"late": True}
+        return {}
+    finally:
+        channel.settimeout(None)
     return json.loads(data) if data else {}
 
 

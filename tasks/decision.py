@@ -17,7 +17,7 @@ __all__ = ["Decision", "apparent_score", "choose_decision", "cross_fitted_score"
 Fit = Callable[[Metric, np.ndarray, np.ndarray], Decision]
 
 CELLS = 240_000          # probabilities that the searches with several columns read
-GRID = 400               # candidate places of a cut-point
+GRID = 200               # candidate places of a cut-point
 PLACES = 24              # candidate thresholds for all labels together
 CLASSES_SEARCHED = 40    # more classes than this get no search class by class
 PASSES = 6
@@ -49,7 +49,8 @@ def choose_decision(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Decis
         return _best_supported(metric, truth, raw, [_plain_argmax, _prior_weights, *searched], noise=NOISE)
     if truth.max(initial=0) < 2:
         return _best_supported(metric, truth, raw, [_half, _mean_threshold])
-    return _best_supported(metric, truth, raw, [_rounding, _matched_shares, _best_cuts])
+    cuts = _halfway_cuts if metric.decision == "cutpoints" else _best_cuts
+    return _best_supported(metric, truth, raw, [_rounding, cuts])
 
 
 def apparent_score(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> float:
@@ -211,17 +212,27 @@ def _middle_of_best(found: np.ndarray) -> int:
 
 # One number a row, ordered classes.
 
-def _rounding(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Decision:
-    return Cutpoints(tuple(np.arange(int(truth.max())) + 0.5))
+def _rounding(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Cutpoints:
+    return Cutpoints(tuple((np.arange(int(truth.max())) + 0.5).tolist()))
 
 
-def _matched_shares(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Decision:
+def _matched_shares(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Cutpoints:
     """Cuts that give each class the share of rows that it has in the truth."""
     shares = np.cumsum(np.bincount(truth.astype(np.int64)))[:-1] / len(truth)
     return Cutpoints(tuple(np.quantile(raw, shares).tolist()))
 
 
-def _best_cuts(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Decision:
+def _halfway_cuts(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Cutpoints:
+    """Between the best cuts and those that match shares, for kappa, which punishes shares that differ.
+
+    Kappa on new rows, best cuts / matched shares / halfway: 0.607 / 0.613 / 0.615 from 400 rows, 0.619 / 0.617 / 0.620
+    from 4,000; a mean over bootstrap samples is no better and dearer.
+    """
+    searched, matched = _best_cuts(metric, truth, raw).cuts, _matched_shares(metric, truth, raw).cuts
+    return Cutpoints(tuple(((np.array(searched) + np.array(matched)) / 2).tolist()))
+
+
+def _best_cuts(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Cutpoints:
     """Coordinate search over cuts from two starts, each cut moved to the exact best place of a grid of quantiles.
 
     Class counts below every place of the grid are all that it needs, so its time does not grow with the rows.
@@ -230,7 +241,7 @@ def _best_cuts(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Decision:
     if truth.max() >= CLASSES_SEARCHED:
         return max(starts, key=lambda start: metric.sign * metric.score(truth, start.apply(raw)))
     grid = CutGrid(metric, truth, raw)
-    climbed = [grid.climb(start.cuts) for start in starts if isinstance(start, Cutpoints)]
+    climbed = [grid.climb(start.cuts) for start in starts]
     return max(climbed, key=lambda pair: pair[1])[0]
 
 

@@ -200,6 +200,30 @@ def test_picture_features_are_numbers_beside_the_path(tmp_path: Path) -> None:
     assert np.isfinite(train[new].to_numpy()).all() and np.isfinite(predict[new].to_numpy()).all()
 
 
+def a_table_of_pixels(n: int) -> pd.DataFrame:
+    """Blurred spots on 8 x 8 pixels, one column a pixel, in a shuffled order of columns."""
+    random = np.random.default_rng(0)
+    x, y = random.uniform(1, 6, (2, n, 1, 1))
+    place = np.arange(8)
+    pixels = 16 * np.exp(-((place[:, None] - y) ** 2 + (place - x) ** 2) / 4)
+    frame = pd.DataFrame(pixels.reshape(n, 64).round(), columns=[f"pixel{i}" for i in range(64)])
+    return frame[random.permutation(frame.columns)]
+
+
+def test_a_table_of_pixels_is_seen_as_pictures_and_fitted() -> None:
+    frame, card = a_table_of_pixels(120), a_card("regression", metric="rmse")
+    assert images.grid(frame, card) == [f"pixel{i}" for i in range(64)]
+    answer = images.convnet(frame[:100], a_target(a_frame(100), "regression"), frame[100:], card, epochs=1, width=8)
+    assert answer.shape == (20,) and np.isfinite(answer).all()
+
+
+def test_numbered_columns_without_neighbours_are_no_pictures() -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).random((200, 64)), columns=[f"v{i}" for i in range(64)])
+    assert images.grid(frame, a_card()) == []
+    assert images.grid(a_frame(20), a_card()) == []
+    assert images.features(frame, frame, a_card())[0] is frame
+
+
 def test_mirroring_is_refused_where_it_changes_the_label(tmp_path: Path) -> None:
     frame, label = a_picture_folder(tmp_path, 80)
     card = a_card(roles={"picture": "image"}, assets=str(tmp_path))

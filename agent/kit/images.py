@@ -1,4 +1,4 @@
-"""Reads columns of image paths, or of pixels, into arrays, describes images by numbers, and fits a small convolutional network.
+"""Reads columns of image paths or of pixels, describes images by numbers and fits a small convolutional network.
 
 Pillow and torch are imported when a function needs them.
 """

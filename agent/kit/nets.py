@@ -39,8 +39,8 @@ def mlp(
     batch: int | None = None,
     lr: float | None = None,
     weight_decay: float = 0.02,
-    dropout: float = 0.15,
-    activation: str | None = None,
+    dropout: float = 0.25,
+    activation: str = "mish",
     periodic: bool | None = None,
     sigma: float = 0.1,
     smoothing: float | None = None,
@@ -50,7 +50,8 @@ def mlp(
     """Predictions of a packed ensemble of RealMLP-style networks, in the shape that the card demands.
 
     Members train side by side, each on the rows outside a holdout of its own, and keep their best
-    epoch. What is None follows the number of rows and the kind of task. Never trains past `max_seconds` or the seconds left.
+    epoch. What is None follows the number of rows and the kind of task. Never trains past `max_seconds` or the seconds
+    left.
     """
     import torch
 
@@ -75,7 +76,7 @@ def mlp(
         depth=depth,
         dropout=dropout,
         sigma=sigma,
-        activation=activation or ("selu" if classify else "mish"),
+        activation=activation,
         periodic=numeric <= 40 if periodic is None else periodic,
     ).to(device)
     inputs, unseen = (tuple(torch.as_tensor(p[i], device=device) for p in (data.numbers, data.codes)) for i in (0, 1))
@@ -160,8 +161,8 @@ def default_batch(n: int) -> int:
 
 
 def default_epochs(n: int, batch: int) -> int:
-    """Epochs so that training takes about two thousand steps, never under 8 or over 128 epochs."""
-    return int(np.clip(2_000 * batch / max(n, 1), 8, 128))
+    """Epochs so that training takes about two thousand steps, never under 8 or over 64 epochs."""
+    return int(np.clip(2_000 * batch / max(n, 1), 8, 64))
 
 
 def holdouts(train: pd.DataFrame, target: Any, task: SimpleNamespace, members: int) -> list[np.ndarray]:

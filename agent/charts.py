@@ -32,8 +32,17 @@ def tidy(value: float | None, digits: int = 5) -> str:
         return "–"
     if value and not 1e-4 <= abs(value) < 1e7:
         return f"{value:.{digits - 2}e}"
-    return f"{value:,.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}" if abs(value) >= 1 else (
-        f"{value:.{digits}f}")
+    whole = math.floor(math.log10(abs(value))) if abs(value) >= 1 else 0
+    return f"{value:,.{max(0, digits - whole)}f}"
+
+
+def signed(value: float | None) -> str:
+    """A difference; nothing where there is none."""
+    if value is None or not math.isfinite(value):
+        return ""
+    if value == 0 or 1e-5 <= abs(value) < 1:
+        return f"{value:+.5f}"
+    return f"{'+' if value > 0 else '-'}{tidy(abs(value))}"
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:

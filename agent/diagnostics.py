@@ -194,7 +194,7 @@ def _survival(truth: np.ndarray, raw: np.ndarray) -> list[Figure]:
     chart = bars(names, rates, shown, "Event rate by fifth of predicted risk")
     until = float(np.quantile(duration, 0.98)) or 1.0
     axes = Axes((0.0, until), (0.0, 1.0), "duration", "share without the event")
-    lines = [axes.steps(*_kaplan_meier(duration[part], event[part]), f"c{k}") for k, part in enumerate(fifths)]
+    lines = [axes.steps(*_kaplan_meier(duration[part], event[part], until), f"c{k}") for k, part in enumerate(fifths)]
     legend = tuple((f"c{k}", f"{FIFTHS[k]} risk") for k in range(len(fifths)))
     return [
         Figure("Event rate by fifth of predicted risk", chart, "events per unit of time (share of rows with event)"),
@@ -203,11 +203,12 @@ def _survival(truth: np.ndarray, raw: np.ndarray) -> list[Figure]:
     ]
 
 
-def _kaplan_meier(duration: np.ndarray, event: np.ndarray) -> tuple[list[float], list[float]]:
-    """Times and the share that is without the event after each (Kaplan and Meier 1958), at most 100 of them."""
+def _kaplan_meier(duration: np.ndarray, event: np.ndarray, until: float) -> tuple[list[float], list[float]]:
+    """Times and the share that is without the event after each (Kaplan and Meier 1958), at most 100 up to `until`."""
     times, index = np.unique(duration, return_inverse=True)
     ended = np.bincount(index, weights=event, minlength=len(times))
     at_risk = np.cumsum(np.bincount(index, minlength=len(times))[::-1])[::-1]
     share = np.cumprod(1 - ended / at_risk)
-    keep = np.unique(np.linspace(0, len(times) - 1, 100).astype(int))
+    shown = max(1, int((times <= until).sum()))
+    keep = np.unique(np.linspace(0, shown - 1, 100).astype(int))
     return [0.0, *times[keep].tolist()], [1.0, *share[keep].tolist()]

@@ -16,7 +16,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from agent.charts import COLOURS, Axes, bars, plain, spanned, tidy, whiskers
+from agent.charts import COLOURS, Axes, bars, plain, signed, spanned, tidy, whiskers
 from agent.diagnostics import POINTS, Figure, diagnose
 from agent.ensemble import climb_link
 from leaderboard.record import Entry
@@ -27,6 +27,7 @@ from tasks.validation import SHIFTED
 MOST_ENTRIES = 150  # in the tree: the best, with their ancestors
 DEEPEST = 10        # steps of indentation
 MOST_WEIGHTS = 24
+SURE = 2.0          # standard errors
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ def write_report(
 
     plan: Plan.to_json(); outcome: Outcome.to_json(); ensembles: events of kind "ensemble", the oldest first;
     truth (n,) or (n, k) and out_of_fold (n,) or (n, k): labels and the ensemble's raw blended predictions of the
-    validated rows, in one order, or None; rivals: (name, private score) of the reference competitors.
+    validated rows, in one order, or None; rivals: (name, private score) of the reference competitors;
+    warnings: sentences on how far the numbers can be trusted, such as explain's.
     Raises ValueError where truth and out_of_fold differ in length.
     """
     colours = family_colours(entries)
@@ -58,7 +60,7 @@ def write_report(
     weights = {int(number): float(weight) for number, weight in (last["weights"] if last else {}).items()}
     page = _template().render(
         task=task, plan=plan, outcome=outcome, last=last, direction=_direction(task), warnings=warnings,
-        tiles=headline(outcome), explanations=explain(outcome, plan), estimates=_estimates(outcome, rivals),
+        tiles=headline(outcome), surprised=abs(_steps(outcome) or 0.0) > SURE, estimates=_estimates(outcome), shifted=SHIFTED,
         table=ranking(outcome, rivals, task.greater_is_better), progress=_progress(task, entries, ensembles, colours),
         families=colours, tree=tree(entries, weights, colours, greater_is_better=task.greater_is_better),
         entries=entries, weights=_weights(weights, entries, colours), methods=_methods(last, task.greater_is_better),
@@ -70,14 +72,13 @@ def write_report(
 
 def explain(outcome: Mapping[str, Any], plan: Mapping[str, Any]) -> list[str]:
     """Sentences on how the scores relate: is the private score what was promised, and if not, what may be why."""
-    honest, private, error = outcome["honest"], outcome["private"], _joint_error(outcome)
-    said = []
-    if honest is not None and private is not None and error:
-        steps = (private - honest) / error
+    steps, said = _steps(outcome), []
+    if steps is not None:
         greater = metric(outcome["metric"]).greater_is_better
         side = "better" if (steps > 0) == greater else "worse"
-        numbers = f"private {tidy(private)}, honest estimate {tidy(honest)}, {abs(steps):.1f} standard errors apart"
-        if abs(steps) <= 2:
+        numbers = (f"private {tidy(outcome['private'])}, honest estimate {tidy(outcome['honest'])}, "
+                   f"{abs(steps):.1f} standard errors apart")
+        if abs(steps) <= SURE:
             return [f"The private score is within 2 standard errors of the honest estimate ({numbers})."]
         said.append(f"The private score is {side} than the honest estimate by more than 2 standard errors ({numbers}).")
         said += _causes(outcome, plan)
@@ -116,10 +117,13 @@ def _optimism(outcome: Mapping[str, Any]) -> list[str]:
             f"more than a standard error: weights and winner were picked on the rows that the first is measured on."]
 
 
-def _joint_error(outcome: Mapping[str, Any]) -> float | None:
-    """Of the difference between private score and honest estimate."""
+def _steps(outcome: Mapping[str, Any]) -> float | None:
+    """Private score minus honest estimate in standard errors of that difference; None where one is not known."""
     errors = [outcome["honest_standard_error"], outcome["private_standard_error"]]
-    return math.hypot(*(error for error in errors if error)) or None
+    error = math.hypot(*(error for error in errors if error))
+    if outcome["honest"] is None or outcome["private"] is None or not error:
+        return None
+    return float(outcome["private"] - outcome["honest"]) / error
 
 
 # --- numbers
@@ -152,12 +156,12 @@ def ranking(
     ours = float(outcome["private"])
     field = [(sign * ours, False, "this run", ours)]
     field += [(sign * score, True, name, score) for name, score in rivals if math.isfinite(score)]
-    return [(place, name, tidy(score), "" if not rival else f"{score - ours:+.5f}", not rival)
+    return [(place, name, tidy(score), signed(score - ours) if rival else "", not rival)
             for place, (_, rival, name, score) in enumerate(sorted(field), start=1)]
 
 
-def _estimates(outcome: Mapping[str, Any], rivals: Sequence[tuple[str, float]]) -> Markup | None:
-    """All scores of this run on one scale, with two standard errors to both sides; the rivals below."""
+def _estimates(outcome: Mapping[str, Any]) -> Markup | None:
+    """All scores of this run on one scale, with two standard errors to both sides."""
     rows = [
         ("best single, cross-validated", outcome["cross_validated"], None, "c8"),
         ("ensemble, cross-validated", outcome["ensemble"], None, "c8"),
@@ -331,5 +335,5 @@ def _rows_seen(truth: np.ndarray | None) -> str:
 def _template() -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
                               finalize=lambda value: value if isinstance(value, Markup) else plain(value))
-    environment.filters["tidy"] = tidy
+    environment.filters |= {"tidy": tidy, "signed": signed}
     return environment.from_string(Path(__file__).with_name("report.html.jinja").read_text(encoding="utf-8"))

@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from agent.charts import signed, ticks, tidy
 from agent.report import explain, ranking, tree, write_report
 from leaderboard.record import Entry
 from tasks.spec import PREDICTIONS, Task
@@ -147,6 +150,11 @@ def test_the_numbers_are_on_the_page(tmp_path: Path) -> None:
         assert shown in words
 
 
+def test_a_surprise_is_set_apart(tmp_path: Path) -> None:
+    assert 'class="card warn"' in write(tmp_path / "report.html")
+    assert 'class="card warn"' not in write(tmp_path / "report.html", outcome={**OUTCOME, "private": 0.815})
+
+
 def test_a_run_without_entries_has_a_page(tmp_path: Path) -> None:
     names = ("best_entry", "cross_validated", "spread", "ensemble", "honest", "honest_standard_error", "public",
              "private", "private_standard_error", "rank")
@@ -238,3 +246,16 @@ def test_a_private_score_that_was_not_foreseen_is_explained() -> None:
 def test_picking_the_best_of_many_is_named() -> None:
     assert "picked on the rows" in sentences({"private": None, "ensemble": 0.83})
     assert sentences({"private": None, "ensemble": 0.8201}) == ""
+
+
+def test_numbers_are_as_short_as_they_can_be_read() -> None:
+    assert [tidy(value) for value in (0.81, 1.5, 28123.456, -3.2e-5, 0.0, float("nan"), None)] == [
+        "0.81000", "1.50000", "28,123.5", "-3.200e-05", "0.00000", "–", "–"]
+    assert [signed(value) for value in (0.00002, -1234.5, 3e-7, None)] == ["+0.00002", "-1,234.50", "+3.000e-07", ""]
+
+
+@given(low=st.floats(-1e9, 1e9), share=st.floats(1e-6, 1e6))
+def test_ticks_lie_on_the_axis(low: float, share: float) -> None:
+    width = share * (abs(low) + 1e-6)
+    found = ticks(low, low + width)
+    assert len(found) <= 6 and all(low - width * 1e-3 <= tick <= low + width * 1.001 for tick in found)

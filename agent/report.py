@@ -60,8 +60,9 @@ def write_report(
     weights = {int(number): float(weight) for number, weight in (last["weights"] if last else {}).items()}
     page = _template().render(
         task=task, plan=plan, outcome=outcome, last=last, direction=_direction(task), warnings=warnings,
-        tiles=headline(outcome), surprised=abs(_steps(outcome) or 0.0) > SURE, estimates=_estimates(outcome), shifted=SHIFTED,
-        table=ranking(outcome, rivals, task.greater_is_better), progress=_progress(task, entries, ensembles, colours),
+        tiles=headline(outcome), surprised=abs(_steps(outcome) or 0.0) > SURE, estimates=_estimates(outcome),
+        table=ranking(outcome, rivals, task.greater_is_better), shifted=SHIFTED,
+        progress=_progress(task, entries, ensembles, colours),
         families=colours, tree=tree(entries, weights, colours, greater_is_better=task.greater_is_better),
         entries=entries, weights=_weights(weights, entries, colours), methods=_methods(last, task.greater_is_better),
         figures=_figures(task, truth, out_of_fold, last), rows_seen=_rows_seen(truth), costs=_costs(entries, colours),

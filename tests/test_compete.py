@@ -1,0 +1,166 @@
+"""The main job end to end: a folder in, a graded submission out, through the real sandbox and the real command line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from leaderboard.record import Record
+
+BUDGET = 30
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small regression task with a category, a date, missing values and answers kept elsewhere."""
+    rng, place = np.random.default_rng(0), tmp_path_factory.mktemp("task")
+    n = 600
+    frame = pd.DataFrame({
+        "id": [f"row-{k}" for k in range(n)], "x": rng.normal(size=n), "z": rng.normal(size=n),
+        "city": rng.choice(["Oslo", "Rome", "Bern"], n),
+        "day": pd.date_range("2024-01-01", periods=n).strftime("%Y-%m-%d").to_numpy()[rng.permutation(n)],
+    })
+    frame["price"] = 3 * frame.x + frame.city.map({"Oslo": 0, "Rome": 2, "Bern": 5}) + rng.normal(size=n) * 0.3 + 20
+    frame.loc[rng.random(n) < 0.1, "z"] = np.nan
+    public = place / "public"
+    public.mkdir()
+    frame[:400].to_csv(public / "train.csv", index=False)
+    frame[400:].drop(columns="price").to_csv(public / "test.csv", index=False)
+    frame[400:][["id"]].assign(price=0.0).to_csv(public / "sample_submission.csv", index=False)
+    frame[400:][["id", "price"]].to_csv(place / "answers.csv", index=False)
+    return public
+
+
+def medalist(*arguments: object, cwd: Path, check: bool = True) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "agent.cli", *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment())
+    assert not check or done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+
+
+@pytest.fixture(scope="module")
+def finished(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    """One whole run: where it was made, and what it printed."""
+    place = tmp_path_factory.mktemp("run")
+    answers = folder.parent / "answers.csv"
+    done = medalist("compete", folder, "--budget", BUDGET, "--answers", answers, "--json", cwd=place)
+    return place, json.loads(done.stdout)
+
+
+def test_a_run_ends_graded_and_better_than_a_constant(finished: tuple[Path, dict], folder: Path) -> None:
+    _, outcome = finished
+    truth = pd.read_csv(folder.parent / "answers.csv").price
+    assert outcome["metric"] == "rmse"
+    assert outcome["completed"] >= 2
+    assert outcome["private"] < 0.5 * truth.std()
+    assert outcome["honest"] < 0.5 * truth.std()
+
+
+def test_the_submission_has_the_sample_s_columns_and_ids(finished: tuple[Path, dict], folder: Path) -> None:
+    made = pd.read_csv(Path(finished[1]["folder"]) / "submission.csv")
+    sample = pd.read_csv(folder / "sample_submission.csv")
+    assert list(made.columns) == list(sample.columns)
+    assert list(made.id) == list(sample.id)
+    assert np.isfinite(made.price).all()
+
+
+def test_a_run_leaves_report_and_solution_and_entries(finished: tuple[Path, dict]) -> None:
+    place = Path(finished[1]["folder"])
+    assert "<svg" in (place / "report.html").read_text()
+    assert (place / "solution" / "solution.py").exists()
+    assert (place / "entries" / "1" / "solution.py").read_text().startswith('"""')
+
+
+def test_no_label_of_a_predicted_row_lies_in_what_a_trial_is_given(finished: tuple[Path, dict]) -> None:
+    data = Path(finished[1]["folder"]) / "data"
+    truth = np.load(data.parent / "private" / "truth.npy")
+    for fold in data.glob("fold-*"):
+        fit, target = np.load(fold / "fit.npy"), np.load(fold / "target.npy")
+        predicted = np.load(fold / "predict.npy")
+        assert len(target) == len(fit)
+        assert not set(fit) & set(predicted)
+        assert (truth[fit] == target).all()
+    names = pd.read_feather(data / "features.arrow").columns
+    assert "price" not in names and "id" not in names
+
+
+def test_the_record_knows_the_run(finished: tuple[Path, dict]) -> None:
+    place, outcome = finished
+    listed = json.loads(medalist("runs", "--json", cwd=place).stdout)
+    assert [row["run"] for row in listed] == [outcome["run"]]
+    shown = json.loads(medalist("show", "--json", cwd=place).stdout)
+    assert len(shown["entries"]) == outcome["entries"]
+    assert shown["entries"][0]["operator"] == "prior"
+
+
+def test_a_plan_runs_nothing(folder: Path, tmp_path: Path) -> None:
+    plan = json.loads(medalist("compete", folder, "--plan", "--json", cwd=tmp_path).stdout)
+    assert "5 folds" in plan["validation"][0]
+    assert plan["portfolio"][0].startswith("lightgbm")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_until_stops_before_the_budget(folder: Path, tmp_path: Path) -> None:
+    done = medalist("compete", folder, "--budget", 300, "--until", 1e9, "--json", cwd=tmp_path)
+    outcome = json.loads(done.stdout)
+    assert outcome["entries"] <= 3
+    assert outcome["seconds"] < 150
+
+
+def test_a_killed_run_goes_on_with_nothing_lost(folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "agent.cli", "compete", str(folder), "--budget", "45"]
+    run = subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL)
+    before = wait_for_entries(tmp_path / "runs" / "record.db", 2)
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    outcome = json.loads(medalist("resume", "--json", cwd=tmp_path).stdout)
+    with Record(tmp_path / "runs" / "record.db") as record:
+        after = record.entries(outcome["run"])
+    assert after[: len(before)] == before
+    assert [entry.number for entry in after] == sorted({entry.number for entry in after})
+    assert len(after) > len(before)
+    assert (Path(outcome["folder"]) / "submission.csv").exists()
+
+
+def wait_for_entries(path: Path, count: int) -> list:
+    for _ in range(600):
+        if path.exists():
+            with Record(path) as record:
+                entries = record.entries(record.runs()[-1].run) if record.runs() else []
+            if len(entries) >= count:
+                return entries
+        time.sleep(0.1)
+    raise AssertionError("no entries within a minute")
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["compete", "no-such-task"], "no task 'no-such-task'"),
+    (["compete", "./nowhere"], "no folder"),
+    (["show"], "no record"),
+    (["prepare", "no-such-task"], "no-such-task"),
+])
+def test_bad_input_is_one_line_and_an_exit_code(arguments: list[str], words: str, tmp_path: Path) -> None:
+    done = medalist(*arguments, cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert words in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_an_unknown_executor_lists_those_that_exist(folder: Path, tmp_path: Path) -> None:
+    done = medalist("compete", folder, "--executor", "rya", cwd=tmp_path, check=False)
+    assert done.stderr == "medalist: no executor 'rya'; there are: cold, local\n"
+
+
+@pytest.mark.parametrize("command", ["compete", "resume", "tasks", "prepare", "runs", "show", "doctor"])
+def test_every_command_explains_itself(command: str, tmp_path: Path) -> None:
+    assert "--json" in medalist(command, "--help", cwd=tmp_path).stdout

@@ -1,5 +1,6 @@
 """What a user sees while a run goes on: a live table on a terminal, plain lines elsewhere, nothing for machines."""
 
+import atexit
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from rich.text import Text
 from leaderboard.record import Entry
 
 SHOWN = 12
+NOTES = 8
 
 
 class View(Protocol):
@@ -62,8 +64,8 @@ class Lines(Quiet):
 
     def entry(self, entry: Entry, best: Entry | None) -> None:
         mark = "  best so far" if best is not None and best.number == entry.number else ""
-        print(f"{entry.at_seconds:7.1f} s  entry {entry.number:3d}  {entry.operator:13s} {entry.family:15s} "
-              f"{score_of(entry):22s} {entry.status}{mark}", flush=True)
+        print(printable(f"{entry.at_seconds:7.1f} s  entry {entry.number:3d}  {entry.operator:13s} {entry.family:15s} "
+                        f"{score_of(entry):22s} {entry.status}{mark}"), flush=True)
 
     def ensemble(self, score: float, honest: float, weights: Mapping[int, float]) -> None:
         print(f"           ensemble of {len(weights)}: {score:.5f}, honest {honest:.5f}", flush=True)
@@ -73,15 +75,16 @@ class Screen(Quiet):
     """A live picture: budget, validation, the latest entries, the best and the ensemble."""
 
     def __init__(self, console: Console) -> None:
-        self.live = Live(console=console, get_renderable=self.picture, refresh_per_second=4)
         self.head: list[str] = []
         self.entries: list[Entry] = []
         self.best: Entry | None = None
         self.blend, self.budget, self.trials, self.began = "", 1.0, 0, 0.0
+        self.live = Live(console=console, get_renderable=self.picture, refresh_per_second=4)  # draws at once
 
     def start(self, task: Any, plan: Mapping[str, Any], budget: float) -> None:
         self.head, self.budget, self.began = opening_lines(task, plan), budget, time.monotonic()
         self.live.start()
+        atexit.register(self.live.stop)  # however the run ends, the cursor comes back
 
     def trial(self, number: int, fold: int, status: str) -> None:
         self.trials += 1
@@ -105,7 +108,8 @@ class Screen(Quiet):
         bar.add_row("budget", ProgressBar(total=self.budget, completed=used, width=40),
                     f"{used:.0f} of {self.budget:g} s, {self.trials} trials")
         best = f"entry {self.best.number}, {self.best.family}: {score_of(self.best)}" if self.best else "none yet"
-        return Group(*lines, bar, self._table(), Text(f"best      {best}"), Text(f"ensemble  {self.blend or 'none yet'}"))
+        tail = (Text(printable(f"best      {best}")), Text(f"ensemble  {self.blend or 'none yet'}"))
+        return Group(*lines, bar, self._table(), *tail)
 
     def _table(self) -> Table:
         table = Table(expand=False, pad_edge=False)
@@ -113,17 +117,19 @@ class Screen(Quiet):
             table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=48)
         for entry in self.entries[-SHOWN:]:
             style = "bold green" if self.best and entry.number == self.best.number else ""
-            table.add_row(str(entry.number), entry.operator, entry.family, score_of(entry),
-                          f"{entry.cost_wall_seconds:.1f}", entry.status, escape(entry.hypothesis), style=style)
+            cells = (str(entry.number), entry.operator, entry.family, score_of(entry), f"{entry.cost_wall_seconds:.1f}",
+                     entry.status, entry.hypothesis)
+            table.add_row(*(escape(printable(cell)) for cell in cells), style=style)
         return table
 
 
 def opening_lines(task: Any, plan: Mapping[str, Any]) -> list[str]:
     """What was read and decided before the first trial."""
-    lines = [f"{task.title}: {task.kind}, {task.metric} ({'larger' if task.greater_is_better else 'smaller'} is better)"]
-    shown = task.inferred[:8]
-    lines += [f"  {sentence}" for sentence in shown]
-    lines += [f"  and {len(task.inferred) - len(shown)} notes more in the report"] if len(task.inferred) > len(shown) else []
+    better = "larger" if task.greater_is_better else "smaller"
+    lines = [f"{task.title}: {task.kind}, {task.metric} ({better} is better)"]
+    lines += [f"  {sentence}" for sentence in task.inferred[:NOTES]]
+    if len(task.inferred) > NOTES:
+        lines.append(f"  and {len(task.inferred) - NOTES} notes more in the report")
     return [printable(line) for line in lines + [f"  validation: {reason}" for reason in plan["reasons"]]]
 
 

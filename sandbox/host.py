@@ -196,7 +196,7 @@ class Watch:
             return
         self.next_poll = now + POLL_SECONDS
         pids = watch.tree(self.pid)
-        self.memory = max(self.memory, watch.memory_bytes(pids))
+        self.memory = max(self.memory, watch.memory_bytes(pids, limit=self.limits.memory_bytes))
         self.cpu = max(self.cpu, watch.cpu_seconds(pids))
         if self.memory > self.limits.memory_bytes:
             self._kill("memory", f"more than {self.limits.memory_bytes >> 20} MiB")

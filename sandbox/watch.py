@@ -5,6 +5,7 @@ from pathlib import Path
 
 DEEPEST = 40
 MOST_FILES = 20_000
+PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def tree(pid: int) -> list[int]:
@@ -22,12 +23,22 @@ def tree(pid: int) -> list[int]:
     return found
 
 
-def memory_bytes(pids: list[int]) -> int:
-    """Proportional set size of the processes, shared memory included; resident size where that is not shown."""
-    return sum(_memory_of(pid) for pid in pids)
+def memory_bytes(pids: list[int], *, limit: int) -> int:
+    """Memory of the processes: resident sizes (cheap, shared pages counted for each), and only where those exceed
+    `limit` the proportional sizes, for which the kernel walks every page."""
+    resident = sum(_resident(pid) for pid in pids)
+    return resident if resident <= limit else sum(_proportional(pid) for pid in pids)
 
 
-def _memory_of(pid: int) -> int:
+def _resident(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/statm") as file:
+            return int(file.read().split()[1]) * PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+def _proportional(pid: int) -> int:
     try:
         with open(f"/proc/{pid}/smaps_rollup") as file:
             return next((int(line.split()[1]) * 1024 for line in file if line.startswith("Pss:")), 0)

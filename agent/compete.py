@@ -6,18 +6,21 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from agent.ensemble import Ensemble, build
+from agent.kit import baselines
 from agent.pool import Pool
 from agent.proposers import Proposer
 from agent.racing import Candidate, cannot_win, fold_score
 from agent.solution import Solution
 from agent.view import View
 from leaderboard.record import Entry, Record
-from sandbox import Executor, Limits, Trial
+from sandbox import Cost, Executor, Limits, Trial
 from tasks.arrays import Arrays
 from tasks.decision import choose_decision
 from tasks.metrics import Metric, metric
@@ -91,6 +94,7 @@ def compete(
     """Run until the deadline (or `until`) and return the state; the submission on disk is always the best so far."""
     game = Game(setting, record, executor, proposer, view, clock, state or State())
     pool: Pool[Job] = Pool(setting.slots, game.run_trial)
+    game.enter_prior()
     try:
         while game.open():
             while pool.free and (job := game.next_job()):
@@ -117,7 +121,7 @@ class Game:
         self.proposer, self.view, self.clock, self.state = proposer, view, clock, state
         self.judge: Metric = metric(setting.task.metric)
         self.candidates: list[Candidate] = []
-        self.number = max((entry.number for entry in state.entries), default=-1) + 1
+        self.number = max((entry.number for entry in state.entries), default=0) + 1
         self.card = json.loads((setting.folder / "data" / "card.json").read_text())
 
     def left(self) -> float:
@@ -128,6 +132,21 @@ class Game:
         goal, ensemble = self.setting.until, self.state.ensemble
         reached = goal is not None and ensemble is not None and at_least(ensemble.honest, goal, self.judge)
         return self.left() > 0 and not reached
+
+    def enter_prior(self) -> None:
+        """Entry 0: a constant, made here and now from the kit's own code, so that a submission exists at once."""
+        if self.state.entries:
+            return
+        solution = Solution(PRIOR, "prior", "A constant is the mark that any model must beat", "prior",
+                            seed=self.setting.seed)
+        candidate, arrays = Candidate(0, solution, self.setting.arrays.fits, self.clock()), self.setting.arrays
+        self.number = 1
+        for fold in range(arrays.fits):
+            labels = arrays.truth[arrays.folds[fold][0]] if fold < len(arrays.folds) else arrays.truth
+            rows = pd.DataFrame(index=range(arrays.predict_rows(fold)))
+            constant = baselines.prior(rows[:0], labels, rows, SimpleNamespace(**self.card))
+            self.take(Job(candidate, fold, 0.0), Trial("ok", constant, Cost(0.0, 0.0, 0)))
+        self._close(candidate)
 
     def next_job(self) -> Job | None:
         """The next fold of the oldest candidate, else the first fold of a new proposal."""
@@ -198,10 +217,7 @@ class Game:
                    {"blend": ensemble.blend.to_json(), "decision": ensemble.decision.to_json()})
 
     def _proposal(self) -> Solution | None:
-        """The prior first; then whatever the proposer thinks can be finished in the time left."""
-        if self.number == 0:
-            return Solution(PRIOR, "prior", "A constant prediction is the mark that any model must beat", "prior",
-                            seed=self.setting.seed)
+        """What the proposer wants next and can be finished in the time left."""
         for _ in range(6):
             solution = self.proposer.propose(self.state.entries)
             if solution is None or self._fits(solution):
@@ -269,7 +285,8 @@ class Game:
         np.save(folder / "test.npy", test)
         validated = arrays.validated
         decision = choose_decision(self.judge, arrays.truth[validated], out_of_fold[validated])
-        scores = {fold: self._fold_score(decision.apply(values), fold) for fold, values in candidate.validated.items() if len(values)}
+        parts = {fold: values for fold, values in candidate.validated.items() if len(values)}
+        scores = {fold: self._fold_score(decision.apply(values), fold) for fold, values in parts.items()}
         self.state.out_of_fold[candidate.number], self.state.test[candidate.number] = out_of_fold, test
         self.state.fold_scores[candidate.number] = dict(candidate.scores)
         finite = [value for value in scores.values() if np.isfinite(value)]

@@ -94,7 +94,8 @@ class Host:
         status, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         request = json.dumps({
             "inputs": {name: str(Path(path).resolve()) for name, path in inputs.items()}, "scratch": str(folder),
-            "kept": [str(place) for place in _prefixes() if place.is_relative_to("/tmp")], "uid": uid, "threads": limits.threads, "temporary_bytes": min(limits.memory_bytes, limits.disk_bytes) // 2,
+            "kept": [str(place) for place in _prefixes() if place.is_relative_to("/tmp")],
+            "uid": uid, "threads": limits.threads, "temporary_bytes": min(limits.memory_bytes, limits.disk_bytes) // 2,
             "rlimits": _rlimits(limits), "rules": _rules(), "environment": _environment(limits.threads),
         }).encode()
         handles = array.array("i", [writing, theirs.fileno()])

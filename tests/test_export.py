@@ -1,0 +1,175 @@
+"""The exported solution: alone in its folder, it writes the very submission that the run wrote."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from agent.blend import Blend
+from agent.export import export
+from leaderboard.record import Entry
+from tasks.arrays import Arrays, load_arrays
+from tasks.decision import Decision
+from tasks.decision_steps import Argmax
+from tasks.spec import Task
+from tasks.submission import write_submission
+from tests.folders import prepared, write_folder
+
+KIT = Path(__file__).parent.parent / "agent" / "kit"
+SOURCE = '''"""One model."""
+
+from kit import {module}
+
+
+def fit_predict(train, target, predict, task):
+    return {call}
+'''
+CALLS = {3: "boosters.lightgbm(train, target, predict, task, rounds=20)",
+         11: "linear.regularised(train, target, predict, task)"}
+
+
+def mixed(n: int, first: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Rows with a number, a count, levels, a date and words, some missing."""
+    frame = pd.DataFrame({
+        "id": [f"r{i}" for i in range(first, first + n)], "size": rng.normal(size=n), "rooms": rng.integers(1, 9, n),
+        "colour": rng.choice(["red", "green", "blue"], n),
+        "sold": pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(first, first + n), unit="D"),
+        "note": [" ".join(rng.choice(["good", "bad", "old", "new", "near", "the", "shop"], 8)) for _ in range(n)]})
+    frame.loc[::7, "size"] = np.nan
+    frame.loc[::11, "colour"] = None
+    return frame
+
+
+def classes(folder: Path) -> Path:
+    """Three classes to be named, graded by accuracy."""
+    rng = np.random.default_rng(0)
+    train, test = mixed(300, 0, rng), mixed(80, 300, rng)
+    days = rng.permutation(pd.concat([train["sold"], test["sold"]]).to_numpy())
+    train["sold"], test["sold"] = days[:300], days[300:]
+    score = train["size"].fillna(0) + train["rooms"] / 4 + rng.normal(size=300) / 3
+    labels = pd.cut(score, [-9, 0.7, 1.5, 99], labels=["low", "mid", "high"]).astype("str")
+    sample = test[["id"]].sample(frac=1, random_state=0).assign(y="mid")
+    return write_folder(folder, train.assign(y=labels), test, sample, toml='metric = "accuracy"\n')
+
+
+def ahead(folder: Path) -> Path:
+    """Prices of later days: the plan goes forward in time and ends in a final fit."""
+    rng = np.random.default_rng(1)
+    train, test = mixed(300, 0, rng), mixed(80, 300, rng)
+    price = np.exp(train["size"].fillna(0) / 4 + train["rooms"] / 4 + rng.normal(size=300) / 9)
+    return write_folder(folder, train.assign(price=price), test, test[["id"]].assign(price=1.0),
+                        toml='metric = "rmsle"\ntime = "sold"\n')
+
+
+def entry(number: int) -> Entry:
+    call = CALLS[number]
+    return Entry(
+        run="r", number=number, source=SOURCE.format(module=call.split(".")[0], call=call), parents=(), operator="",
+        hypothesis="odd | even\nlines", family="", params={"seed": number}, status="ok", score=0.5, spread=0.1,
+        fold_scores=(), cost_wall_seconds=1.0, cost_cpu_seconds=1.0, peak_memory_bytes=1, at_seconds=1.0, folder="",
+        log="")
+
+
+def fold_prediction(arrays: Arrays, fold: int, source: str, card: dict[str, Any]) -> np.ndarray:
+    """What a trial of this fold answers for the test rows."""
+    features = pd.read_feather(arrays.data / "features.arrow")
+    folder = arrays.data / f"fold-{fold}"
+    fit, rows, target = (np.load(folder / f"{name}.npy") for name in ("fit", "predict", "target"))
+    train, predict = (features.take(part).reset_index(drop=True) for part in (fit, rows))
+    names: dict[str, Any] = {}
+    exec(source.replace("from kit", "from agent.kit"), names)
+    answer = names["fit_predict"](train, pd.Series(target, name=card["targets"][0]), predict, SimpleNamespace(**card))
+    return np.asarray(answer)[len(arrays.validation_rows(fold)):]
+
+
+def predicted(arrays: Arrays, numbers: Iterable[int]) -> dict[int, np.ndarray]:
+    """Each entry's test predictions, as the run keeps them."""
+    card = {**json.loads((arrays.data / "card.json").read_text()), "threads": 1, "device": "cpu", "seconds_left": 60.0}
+    folds = [fold for fold in range(arrays.fits) if arrays.tests(fold)]
+    return {number: np.mean([fold_prediction(arrays, fold, entry(number).source, {**card, "seed": number})
+                             for fold in folds], axis=0) for number in numbers}
+
+
+def exported(tmp_path: Path, make: Callable[[Path], Path], blend: Blend, decision: Decision) -> tuple[Task, Path]:
+    """A finished run: its task and its folder, which holds submission.csv and solution/."""
+    task, _, _, arrays = prepared(make(tmp_path / "public"), tmp_path / "run")
+    submitted = decision.apply(blend.apply(predicted(arrays, blend.weights)))
+    write_submission(task, submitted, arrays.folder / "submission.csv")
+    export(arrays.folder, task=task, arrays=arrays, entries=[entry(n) for n in CALLS], blend=blend, decision=decision,
+           kit=KIT, seconds=20.0)
+    return task, arrays.folder
+
+
+def run_alone(solution: Path, data: Path, elsewhere: Path) -> "subprocess.CompletedProcess[str]":
+    """The exported driver in a process of its own, with no help from this project."""
+    elsewhere.mkdir(exist_ok=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run([sys.executable, str(solution / "solution.py"), "--data", str(data), "--out", "again.csv"],
+                          cwd=elsewhere, env=environment, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize(("make", "blend", "decision", "fits"), [
+    (classes, Blend("linear stack", "log", {3: 0.7, 11: 0.45}), Argmax((1.0, 0.8, 1.3)), 5),
+    (ahead, Blend("hill climbing", "log1p", {11: 0.25, 3: 0.75}, bias=0.01), Decision(), 1),
+])
+def test_a_solution_alone_rebuilds_the_submission(
+    tmp_path: Path, make: Callable[[Path], Path], blend: Blend, decision: Decision, fits: int,
+) -> None:
+    task, run = exported(tmp_path, make, blend, decision)
+    solution = (run / "solution").rename(tmp_path / "moved")
+    with (solution / "tasks" / "__init__.py").open("a") as mark:
+        mark.write("\nprint('tasks of', __file__)\n")
+    done = run_alone(solution, task.folder, tmp_path / "elsewhere")
+    assert done.returncode == 0, done.stderr
+    assert f"tasks of {solution / 'tasks' / '__init__.py'}" in done.stdout
+    assert f"[{2 * fits}/{2 * fits}] entry {list(blend.weights)[-1]}, fit {fits} of {fits}, after " in done.stdout
+    before, after = pd.read_csv(run / "submission.csv"), pd.read_csv(tmp_path / "elsewhere" / "again.csv")
+    assert before.iloc[:, 1].nunique() > 1
+    pd.testing.assert_frame_equal(before, after, rtol=0, atol=1e-6)
+
+
+def test_a_solution_holds_what_it_needs_and_replaces_an_older_one(tmp_path: Path) -> None:
+    _, run = exported(tmp_path, ahead, Blend("best single", "identity", {11: 1.0}), Decision())
+    (run / "solution" / "stale.txt").touch()
+    arrays = load_arrays(run)
+    task = replace(prepared(tmp_path / "public", tmp_path / "other")[0], title="A | title")
+    place = export(run, task=task, arrays=arrays, entries=[entry(3), entry(11)], kit=KIT, seconds=20.0,
+                   blend=Blend("best single", "identity", {3: 1.0}), decision=Decision())
+    names = {path.name for path in place.rglob("*")}
+    assert place == run / "solution"
+    assert {"solution.py", "blend.py", "folds.npz", "card.json", "task.json", "blend.json", "entry_3.py", "boosters.py",
+            "spec.py", "submission.py", "arrays.py", "decision_steps.py"} <= names
+    assert not names & {"stale.txt", "entry_11.py", "catalogue.py", "__pycache__", ".mypy_cache"}
+    assert not [path.name for path in run.iterdir() if path.name.startswith(".")]
+    assert str(tmp_path) not in "".join(path.read_text() for path in place.rglob("*.json"))
+    assert "| members/entry_3.py | 1.0000 | 0.5 | odd \\| even lines |" in (place / "README.md").read_text()
+    required = [line.split("==")[0] for line in (place / "requirements.txt").read_text().splitlines()]
+    assert {"lightgbm", "numpy", "pandas", "pyarrow", "scikit-learn"} <= set(required)
+    assert not {"torch", "jinja2", "rich"} & set(required)
+
+
+def test_a_weighted_entry_that_is_not_given_is_an_error(tmp_path: Path) -> None:
+    task, _, _, arrays = prepared(classes(tmp_path / "public"), tmp_path / "run")
+    with pytest.raises(ValueError, match=r"weighs entries \[7\], and only \[3\]"):
+        export(arrays.folder, task=task, arrays=arrays, entries=[entry(3)], blend=Blend("", "identity", {7: 1.0}),
+               decision=Decision(), kit=KIT, seconds=1.0)
+    assert not (arrays.folder / "solution").exists()
+
+
+def test_the_wrong_data_is_one_line(tmp_path: Path) -> None:
+    _, run = exported(tmp_path, ahead, Blend("best single", "identity", {11: 1.0}), Decision())
+    table = pd.read_csv(tmp_path / "public" / "train.csv")
+    table.iloc[:-5].to_csv(tmp_path / "public" / "train.csv", index=False)
+    done = run_alone(run / "solution", tmp_path / "public", tmp_path / "elsewhere")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "has 295 train and 80 test rows; the run had 300 and 80" in done.stderr

@@ -20,6 +20,7 @@ CELLS = 240_000          # probabilities that the searches with several columns 
 GRID = 200               # candidate places of a cut-point
 PLACES = 24              # candidate thresholds for all labels together
 CLASSES_SEARCHED = 40    # more classes than this get no search class by class
+PLENTY = 20_000          # rows with which searched cuts need no caution
 PASSES = 6
 NOISE = 0.5              # standard errors of the gain that class weights must gain: at 0 accuracy loses, at 1 F1
 REPEATS = 30
@@ -49,8 +50,8 @@ def choose_decision(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Decis
         return _best_supported(metric, truth, raw, [_plain_argmax, _prior_weights, *searched], noise=NOISE)
     if truth.max(initial=0) < 2:
         return _best_supported(metric, truth, raw, [_half, _mean_threshold])
-    cuts = _halfway_cuts if metric.decision == "cutpoints" else _best_cuts
-    return _best_supported(metric, truth, raw, [_rounding, cuts])
+    cautious = metric.decision == "cutpoints" and len(truth) < PLENTY
+    return _best_supported(metric, truth, raw, [_rounding, _halfway_cuts if cautious else _best_cuts])
 
 
 def apparent_score(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> float:

@@ -245,7 +245,8 @@ class Game:
         best = best_entry(self.state.entries, self.judge)
         prior = next((e.score for e in self.state.entries if e.number == 0 and e.score is not None), None)
         reach = abs(best.score - prior) if best and best.score is not None and prior is not None else float("inf")
-        return cannot_win(self.judge, candidate.scores, rivals, peers=peers, reach=reach)
+        return cannot_win(self.judge, candidate.scores, rivals, peers=peers, reach=reach,
+                          noise=best.spread or 0.0 if best else 0.0)
 
     def _close(self, candidate: Candidate) -> None:
         """Record the candidate as an entry, blend, and tell the proposer whether that was a gain."""
@@ -280,7 +281,7 @@ class Game:
         out_of_fold = np.full((arrays.n_train, *arrays.prediction_width), np.nan)
         for fold, values in candidate.validated.items():
             out_of_fold[arrays.validation_rows(fold)] = values
-        test = np.mean([values for fold, values in candidate.tested.items() if arrays.tests(fold)], axis=0)
+        test = np.mean([candidate.tested[fold] for fold in sorted(candidate.tested) if arrays.tests(fold)], axis=0)
         np.save(folder / "out_of_fold.npy", out_of_fold)
         np.save(folder / "test.npy", test)
         validated = arrays.validated

@@ -3,6 +3,7 @@
 from agent.solution import Block, Recipe
 from agent.traits import Traits
 
+LEVELS = Block("encoders.levels")
 DATES = Block("features.dates")
 TEXT = Block("text.reduce")
 COUNTS = Block("encoders.counts")
@@ -19,7 +20,8 @@ WIDE = 400
 
 def basic_blocks(traits: Traits) -> tuple[Block, ...]:
     """What makes the columns readable for a booster, nothing more."""
-    blocks = [IMAGE] if traits.image else []
+    blocks = [LEVELS] if traits.coded else []
+    blocks += [IMAGE] if traits.image else []
     blocks += [DATES] if traits.datetime else []
     blocks += [TEXT] if traits.text else []
     return tuple(blocks)
@@ -29,7 +31,7 @@ def rich_blocks(traits: Traits) -> tuple[Block, ...]:
     """The feature blocks that gained most in the ablation of docs/design.md, where their columns exist."""
     blocks = list(basic_blocks(traits))
     blocks += [LAGS] if traits.forward and traits.datetime else []
-    blocks += [COUNTS, TARGET_MEAN] if traits.categorical else []
+    blocks += [COUNTS, TARGET_MEAN] if traits.categorical + traits.coded else []
     blocks += [PAIRS] if 3 <= traits.numeric <= WIDE else []
     return tuple(blocks)
 
@@ -37,7 +39,8 @@ def rich_blocks(traits: Traits) -> tuple[Block, ...]:
 def opening(traits: Traits) -> list[tuple[Recipe, str]]:
     """Recipes with their hypotheses, in the order in which they should run."""
     basic, rich = basic_blocks(traits), rich_blocks(traits)
-    moves = [(Recipe("boosters.lightgbm", basic), "A default LightGBM sets the mark")]
+    plain = tuple(block for block in basic if block != LEVELS)
+    moves = [(Recipe("boosters.lightgbm", plain), "A default LightGBM sets the mark")]
     moves += _by_kind(traits, basic)
     moves += _boosters(traits, basic, rich)
     moves += _others(traits, basic, rich)
@@ -53,8 +56,9 @@ def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str
         moves.append((bayes, "Naive Bayes ratios as features of a linear model"))
     if traits.image:
         moves.append((Recipe("images.convnet"), "Pixels want a convolutional net"))
-    if traits.categorical >= 2 and traits.top_levels > 200:
-        moves.append((Recipe("linear.biases"), "Levels with many rows have effects that add up"))
+    if traits.categorical + traits.coded >= 2 and traits.top_levels > 200:
+        coded = (LEVELS,) if traits.coded else ()
+        moves.append((Recipe("linear.biases", coded), "Levels with many rows have effects that add up"))
     if _is_smooth(traits):
         moves.append((Recipe("linear.support_vectors", basic), "A kernel machine on few rows of like numbers"))
     return moves

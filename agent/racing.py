@@ -10,8 +10,8 @@ from sandbox import Cost, Trial
 from tasks.decision import choose_decision
 from tasks.metrics import Metric, Undefined
 
-PEER_ROPE = 0.03
-FIRST_ROPE = 0.3
+PEER_ROPE = (0.03, 0.25)   # of the reach, of the noise
+FIRST_ROPE = (0.3, 1.0)
 
 
 @dataclass
@@ -63,15 +63,17 @@ def fold_score(judge: Metric, truth: np.ndarray, raw: np.ndarray) -> float:
 
 
 def cannot_win(
-    judge: Metric, scores: Mapping[int, float], rivals: Sequence[Mapping[int, float]], *, peers: int, reach: float
+    judge: Metric, scores: Mapping[int, float], rivals: Sequence[Mapping[int, float]], *, peers: int, reach: float,
+    noise: float = 0.0,
 ) -> bool:
     """Paired on the folds both have run: is the candidate behind the best rival by more than it can be worth?
 
     `rivals`: fold scores of finished entries. `peers`: finished entries of the candidate's own family; the first of a
     family is given more rope, since a blend gains from what errs elsewhere. `reach`: how far the best entry is ahead
-    of a constant prediction, in units of the metric.
+    of a constant prediction, in units of the metric; `noise`: the best entry's standard deviation over folds.
     """
     sign = 1.0 if judge.greater_is_better else -1.0
     gaps = [[sign * (rival[fold] - score) for fold, score in scores.items() if fold in rival] for rival in rivals]
     behind = max((float(np.mean(gap)) for gap in gaps if gap), default=0.0)
-    return behind > reach * (PEER_ROPE if peers else FIRST_ROPE)
+    rope = PEER_ROPE if peers else FIRST_ROPE
+    return behind > max(rope[0] * reach, rope[1] * noise)

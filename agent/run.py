@@ -14,6 +14,7 @@ import pandas as pd
 
 from agent.compete import SHARE, Setting, State, best_entry, compete, restore
 from agent.export import export
+from agent.kit.encoders import code_levels
 from agent.portfolio import opening
 from agent.proposers.embedded import Embedded
 from agent.report import explain, write_report
@@ -29,6 +30,7 @@ from tasks.spec import Task, load, load_task
 from tasks.tables import survey
 from tasks.validation import Plan, design
 
+FEWEST_CODES = 150  # levels from which a whole-number column may be a code
 KIT = Path(__file__).parent / "kit"
 CATALOG = Path(__file__).parent.parent / "tasks" / "catalog"
 
@@ -246,9 +248,12 @@ def operator_priors(record: Record) -> dict[str, tuple[float, float]]:
 
 def _traits(task: Task, plan: Plan, roles: Mapping[str, str], train: pd.DataFrame) -> Traits:
     levels = [train[name].nunique() for name, role in roles.items() if role == "categorical"]
+    whole = [code_levels(train[name]) for name, role in roles.items() if role == "numeric" and len(roles) <= 1000]
+    codes = [count for count in whole if FEWEST_CODES <= count <= len(train) / 3]
     card = {"kind": task.kind, "metric": task.metric, "classes": task.classes, "targets": task.targets, "roles": roles,
             "group": plan.group, "time": plan.time}
-    return Traits.of(card, rows=len(train), top_levels=max(levels, default=0), forward=plan.scheme == "forward")
+    return Traits.of(card, rows=len(train), top_levels=max(levels + codes, default=0), forward=plan.scheme == "forward",
+                     coded=len(codes))
 
 
 def _setting(task: Task, arrays: Arrays, run: str, options: Options, *, started: float) -> Setting:

@@ -1,4 +1,4 @@
-"""A Solution: one readable solution.py, and the recipe (feature blocks, then a model) that the embedded proposer writes it from."""
+"""A Solution: one readable solution.py, and the recipe (blocks, then a model) that the embedded proposer writes it from."""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ SUPERVISED = frozenset({
     "encoders.target_mean", "features.group_aggregates", "features.pairs", "text.reduce", "calendar.lags",
 })  # blocks that also take the target, cross-fitted inside the train rows
 
-MAKERS = ("images.features", "calendar.features", "features.dates", "encoders.rare", "encoders.pairs", "calendar.lags")
+MAKERS = ("encoders.levels", "images.features", "calendar.features", "features.dates", "encoders.rare", "encoders.pairs", "calendar.lags")
 # blocks that make columns for others to work on: they come first, in this order
 
 

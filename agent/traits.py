@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Traits:
-    """Sizes and kinds of a task's data; counts are columns by role."""
+    """Sizes and kinds of a task's data; counts are columns by role. `coded`: numeric columns that look like codes."""
 
     kind: str
     metric: str
@@ -22,6 +22,7 @@ class Traits:
     grouped: bool
     timed: bool
     forward: bool = False
+    coded: int = 0
 
     @property
     def columns(self) -> int:
@@ -38,12 +39,13 @@ class Traits:
         return self.rows * (self.numeric + self.categorical + 20 * self.text + self.datetime) * self.outputs / 1e6
 
     @classmethod
-    def of(cls, card: Mapping[str, Any], *, rows: int, top_levels: int, forward: bool) -> "Traits":
-        """Read from a task card; `top_levels`: levels of its widest categorical column."""
+    def of(cls, card: Mapping[str, Any], *, rows: int, top_levels: int, forward: bool, coded: int) -> "Traits":
+        """Read from a task card; `top_levels`: levels of its widest categorical column, or of the widest whole-number
+        column that looks like a code; `coded`: how many of the latter there are."""
         roles = list(card["roles"].values())
         counts = {role: roles.count(role) for role in ("numeric", "categorical", "text", "datetime", "image")}
         return cls(
             kind=card["kind"], metric=card["metric"], rows=rows, classes=len(card["classes"]) or len(card["targets"]),
             **counts, top_levels=top_levels, grouped=bool(card.get("group")), timed=bool(card.get("time")),
-            forward=forward,
+            forward=forward, coded=coded,
         )

@@ -18,8 +18,8 @@ import sys
 from typing import Any
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import harness  # noqa: E402
-import lockdown  # noqa: E402
+import harness
+import lockdown
 
 sys.path.pop(0)
 HOST = "/host"

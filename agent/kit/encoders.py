@@ -10,6 +10,30 @@ from . import columns, losses, splits
 from .columns import Frames
 
 
+def levels(
+    train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, *, fewest: int = 150, rows: int = 3, most: int = 4
+) -> Frames:
+    """Adds whole-number columns that look like codes once more as categoricals, `<name>_level`.
+
+    Codes have at least `fewest` levels with `rows` train rows each on average; the `most` with most levels are taken.
+    """
+    counts_of = {name: code_levels(train[name]) for name in columns.named(train, task, "numeric")}
+    fitting = [name for name, count in counts_of.items() if fewest <= count <= len(train) / rows]
+    chosen = sorted(fitting, key=lambda name: -counts_of[name])[:most]
+    left, right = {}, {}
+    for name in chosen:
+        a, b, count = columns.codes(train[name], predict[name])
+        left[f"{name}_level"], right[f"{name}_level"] = (pd.Categorical(part, categories=range(count)) for part in (a, b))
+    return columns.beside(train, left), columns.beside(predict, right)
+
+
+def code_levels(column: pd.Series) -> int:
+    """How many levels a numeric column has if it holds whole numbers only, else 0."""
+    values = columns.numbers(column)
+    values = values[~np.isnan(values)]
+    return len(np.unique(values)) if len(values) and bool((values == np.floor(values)).all()) else 0
+
+
 def counts(
     train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, *, names: list[str] | None = None
 ) -> Frames:

@@ -63,8 +63,9 @@ class Arena:
         scores, errors = [], []
         for fit_rows, score_rows in ((left, right), (right, left)):
             blend, _ = self.choose(fit_rows)
-            scores.append(self._score(blend, fit_rows, score_rows))
-            errors.append(self._error(blend, fit_rows, score_rows))
+            submitted = self._submitted(blend, fit_rows, score_rows)
+            scores.append(self.judge.score(self.truth[score_rows], submitted))
+            errors.append(standard_error(self.judge, self.truth[score_rows], submitted, seed=self.seed))
         return float(np.mean(scores)), float(np.sqrt(np.sum(np.square(errors)))) / 2.0
 
     def _methods(self) -> dict[str, Callable[[np.ndarray], Blend]]:
@@ -80,13 +81,12 @@ class Arena:
         return float(np.mean([self._score(fit(self._sample(a)), a, b) for a, b in pairs]))
 
     def _score(self, blend: Blend, fit_rows: np.ndarray, score_rows: np.ndarray) -> float:
-        decision = choose_decision(self.judge, self.truth[fit_rows], blend.apply(self._at(fit_rows)))
-        return self.judge.score(self.truth[score_rows], decision.apply(blend.apply(self._at(score_rows))))
+        return self.judge.score(self.truth[score_rows], self._submitted(blend, fit_rows, score_rows))
 
-    def _error(self, blend: Blend, fit_rows: np.ndarray, score_rows: np.ndarray) -> float:
+    def _submitted(self, blend: Blend, fit_rows: np.ndarray, score_rows: np.ndarray) -> np.ndarray:
+        """What would be submitted for `score_rows` with the decision chosen on `fit_rows`."""
         decision = choose_decision(self.judge, self.truth[fit_rows], blend.apply(self._at(fit_rows)))
-        submitted = decision.apply(blend.apply(self._at(score_rows)))
-        return standard_error(self.judge, self.truth[score_rows], submitted, seed=self.seed)
+        return decision.apply(blend.apply(self._at(score_rows)))
 
     def _at(self, rows: np.ndarray) -> dict[int, np.ndarray]:
         return {number: prediction[rows] for number, prediction in self.predictions.items()}

@@ -54,7 +54,7 @@ def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str
         moves.append((Recipe("text.linear_model"), "Words and characters carry the label: a sparse linear model"))
         bayes = Recipe("text.linear_model", params={"naive_bayes": True, "strength": 0.1})
         moves.append((bayes, "Naive Bayes ratios as features of a linear model"))
-    if traits.image:
+    if traits.image or traits.pixels:
         moves.append((Recipe("images.convnet"), "Pixels want a convolutional net"))
     if traits.categorical + traits.coded >= 2 and traits.top_levels > 200:
         coded = (LEVELS,) if traits.coded else ()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ import pandas as pd
 from agent.compete import SHARE, Setting, State, best_entry, compete, restore
 from agent.export import export
 from agent.kit.encoders import code_levels
+from agent.kit.images import grid
 from agent.portfolio import opening
 from agent.proposers.embedded import Embedded
 from agent.report import explain, write_report
@@ -253,7 +255,7 @@ def _traits(task: Task, plan: Plan, roles: Mapping[str, str], train: pd.DataFram
     card = {"kind": task.kind, "metric": task.metric, "classes": task.classes, "targets": task.targets, "roles": roles,
             "group": plan.group, "time": plan.time}
     return Traits.of(card, rows=len(train), top_levels=max(levels + codes, default=0), forward=plan.scheme == "forward",
-                     coded=len(codes))
+                     coded=len(codes), pixels=bool(grid(train[list(roles)], SimpleNamespace(**card))))
 
 
 def _setting(task: Task, arrays: Arrays, run: str, options: Options, *, started: float) -> Setting:

@@ -23,6 +23,7 @@ class Traits:
     timed: bool
     forward: bool = False
     coded: int = 0
+    pixels: bool = False
 
     @property
     def columns(self) -> int:
@@ -39,13 +40,15 @@ class Traits:
         return self.rows * (self.numeric + self.categorical + 20 * self.text + self.datetime) * self.outputs / 1e6
 
     @classmethod
-    def of(cls, card: Mapping[str, Any], *, rows: int, top_levels: int, forward: bool, coded: int) -> "Traits":
+    def of(cls, card: Mapping[str, Any], *, rows: int, top_levels: int, forward: bool, coded: int, pixels: bool = False
+           ) -> "Traits":
         """Read from a task card; `top_levels`: levels of its widest categorical column, or of the widest whole-number
-        column that looks like a code; `coded`: how many of the latter there are."""
+        column that looks like a code; `coded`: how many of the latter
+        there are; `pixels`: its numeric columns are the pixels of small images."""
         roles = list(card["roles"].values())
         counts = {role: roles.count(role) for role in ("numeric", "categorical", "text", "datetime", "image")}
         return cls(
             kind=card["kind"], metric=card["metric"], rows=rows, classes=len(card["classes"]) or len(card["targets"]),
             **counts, top_levels=top_levels, grouped=bool(card.get("group")), timed=bool(card.get("time")),
-            forward=forward, coded=coded,
+            forward=forward, coded=coded, pixels=pixels,
         )

@@ -77,7 +77,7 @@ def regression_goal(labels: np.ndarray, metric: str) -> Goal:
     fitted = np.log1p(labels) if logarithmic else labels
     if "pinball" in name or "quantile" in name:
         return Goal("quantile", fitted, quantile=float(argument or 0.5))
-    loss = "absolute" if name.removeprefix("mean_columnwise_") in ABSOLUTE else "squared"
+    loss = "absolute" if name.removeprefix("mean_") in ABSOLUTE else "squared"
     weights = _relative_weights(labels) if name == "mape" else None
     return Goal(loss, fitted, weights, logarithmic=logarithmic)
 

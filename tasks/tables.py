@@ -215,11 +215,12 @@ def survey(
     dropped |= {c: "only in test.csv" for c in test.columns if c not in train.columns}
     seen: dict[bytes, list[str]] = {}
     infinite = []
+    series = _numbered(train.columns)
     for name in [c for c in train.columns if c in test.columns and c not in targets]:
         values = together(train[name], test[name])
         role = "text" if name in text else role_of(values, files)
-        reason = _useless(values) or (name == id and role not in ("datetime", "image") and "the id of the rows")
-        twin = None if reason else _twin(name, values, train, test, seen)
+        reason = ("" if name in series and role == "numeric" else _useless(values)) or (name == id and role not in ("datetime", "image") and "the id of the rows")
+        twin = None if reason or name in series else _twin(name, values, train, test, seen)
         if reason or twin:
             dropped[name] = reason or f"the same as {twin}"
             continue
@@ -351,6 +352,15 @@ def _are_files(values: pd.Series, files: dict[str, str]) -> bool:
     known = values[values.notna()]
     names = known.iloc[:: max(1, len(known) // 200)].astype("str")
     return len(names) > 0 and float(names.isin(files).mean()) >= 0.95
+
+
+def _numbered(names: Iterable[str], *, fewest: int = 64) -> set[str]:
+    """Columns of a long numbered series (pixel0, pixel1, ...): all of them stay, since their places mean something."""
+    found: dict[str, set[str]] = {}
+    for name in names:
+        if parts := re.fullmatch(r"(.*?)\d+", str(name)):
+            found.setdefault(parts[1], set()).add(name)
+    return {name for members in found.values() if len(members) >= fewest for name in members}
 
 
 def _useless(values: pd.Series) -> str:

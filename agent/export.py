@@ -40,7 +40,8 @@ def export(
 ) -> Path:
     """Write `folder`/solution, whole or not at all, in the place of an older one; returns its path.
 
-    entries: at least those that the blend weighs; seconds: what each fit was given. ValueError where one is missing.
+    entries: at least those that the blend weighs, test.npy in their folders; seconds: what each fit was given.
+    ValueError where an entry is missing.
     """
     known = {entry.number: entry for entry in entries}
     missing = sorted(set(blend.weights) - set(known))
@@ -92,7 +93,9 @@ def _write_facts(
     chosen = {"blend": blend.to_json(), "decision": decision.to_json(), "seeds": seeds}
     for name, facts in (("card", card), ("task", stated), ("blend", chosen)):
         (partial / f"{name}.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1), encoding="utf-8")
-    np.savez_compressed(partial / "folds.npz", **_plan(arrays))  # type: ignore[arg-type]
+    predictions = {f"entry_{entry.number}": np.load(Path(entry.folder) / "test.npy") for entry in members}
+    for name, parts in (("folds", _plan(arrays)), ("predictions", predictions)):
+        np.savez_compressed(partial / f"{name}.npz", **parts)  # type: ignore[arg-type]
 
 
 def _plan(arrays: Arrays) -> dict[str, np.ndarray]:
@@ -159,6 +162,7 @@ def _readme(task: Task, members: Sequence[Entry], blend: Blend) -> str:
         f"| {_cell(entry.hypothesis)} |" for entry in members)
     bias = f", bias {blend.bias:.6g}" if blend.bias else ""
     return README.format(title=_cell(task.title), metric=task.metric, method=blend.method, link=blend.link, bias=bias,
+                         patience=PATIENCE,
                          version=f"{sys.version_info.major}.{sys.version_info.minor}", rows=rows)
 
 
@@ -181,8 +185,9 @@ python solution.py --data FOLDER --out submission.csv
 ```
 
 FOLDER holds train.csv and test.csv, as the run had them. The members' code runs as you, outside of any sandbox: read it
-first. A fit that the run's clock cut short, or that a GPU trained (`--device cuda`), may differ in its last digits or
-more; all others come out equal.
+first. Each is compared with what it predicted in the run. One whose training watches the clock (boosters and networks
+choose rounds by the time they have; here it is {patience:g} times the run's) or that a GPU trained (`--device cuda`) may
+come out otherwise; all others come out equal.
 
 ## Members
 
@@ -202,6 +207,7 @@ The blend is {method}, averaged in the space `{link}`{bias}. Scores are cross-va
 | `tasks/`, `blend.py` | reading the files, writing the submission, applying the blend |
 | `task.json`, `card.json` | the task as the run understood it, and what members are told of it |
 | `folds.npz` | the order of the train rows; for each fit its rows and those predicted before the test |
+| `predictions.npz` | what each member predicted for the test rows in the run, to compare with |
 | `blend.json` | weights, decision step, seeds |
 """
 

@@ -39,6 +39,7 @@ from tasks.spec import Task, read_tables  # noqa: E402
 from tasks.submission import write_submission  # noqa: E402
 from tasks.tables import TaskError, typed  # noqa: E402
 
+EQUAL = 1e-6  # of the range of an entry's predictions
 Fit = tuple[np.ndarray, np.ndarray]  # rows to fit on, rows to predict before those of the test
 
 
@@ -111,7 +112,18 @@ def _members(
                   f"after {time.monotonic() - begun:.1f} s", flush=True)
             answers.append(_predict(number, fit, features, truth, {**card, "seed": seed}))
         predictions[int(number)] = np.mean(answers, axis=0)
+        print(_compared(number, predictions[int(number)]), flush=True)
     return predictions
+
+
+def _compared(number: str, prediction: np.ndarray) -> str:
+    """Whether an entry predicts what it did in the run."""
+    before = np.load(HERE / "predictions.npz")[f"entry_{number}"]
+    apart = float(np.abs(prediction - before).max() / (np.ptp(before) or 1.0))
+    if apart < EQUAL:
+        return f"entry {number} predicts what it did in the run"
+    return (f"entry {number} predicts otherwise than in the run, by up to {apart:.2g} of the range: its code measures "
+            f"time or draws at random, and trains for as long as it is given")
 
 
 def _predict(

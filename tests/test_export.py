@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -70,12 +70,12 @@ def ahead(folder: Path) -> Path:
                         toml='metric = "rmsle"\ntime = "sold"\n')
 
 
-def entry(number: int) -> Entry:
+def entry(number: int, folder: Path | None = None) -> Entry:
     call = CALLS[number]
     return Entry(
         run="r", number=number, source=SOURCE.format(module=call.split(".")[0], call=call), parents=(), operator="",
         hypothesis="odd | even\nlines", family="", params={"seed": number}, status="ok", score=0.5, spread=0.1,
-        fold_scores=(), cost_wall_seconds=1.0, cost_cpu_seconds=1.0, peak_memory_bytes=1, at_seconds=1.0, folder="",
+        fold_scores=(), cost_wall_seconds=1.0, cost_cpu_seconds=1.0, peak_memory_bytes=1, at_seconds=1.0, folder=str(folder),
         log="")
 
 
@@ -99,12 +99,21 @@ def predicted(arrays: Arrays, numbers: Iterable[int]) -> dict[int, np.ndarray]:
                              for fold in folds], axis=0) for number in numbers}
 
 
+def kept(predictions: Mapping[int, np.ndarray], run: Path) -> list[Entry]:
+    """Entries of the run, with their test.npy on disk."""
+    for number, values in predictions.items():
+        (run / "entries" / str(number)).mkdir(parents=True, exist_ok=True)
+        np.save(run / "entries" / str(number) / "test.npy", values)
+    return [entry(number, run / "entries" / str(number)) for number in predictions]
+
+
 def exported(tmp_path: Path, make: Callable[[Path], Path], blend: Blend, decision: Decision) -> tuple[Task, Path]:
     """A finished run: its task and its folder, which holds submission.csv and solution/."""
     task, _, _, arrays = prepared(make(tmp_path / "public"), tmp_path / "run")
-    submitted = decision.apply(blend.apply(predicted(arrays, blend.weights)))
+    predictions = predicted(arrays, blend.weights)
+    submitted = decision.apply(blend.apply(predictions))
     write_submission(task, submitted, arrays.folder / "submission.csv")
-    export(arrays.folder, task=task, arrays=arrays, entries=[entry(n) for n in CALLS], blend=blend, decision=decision,
+    export(arrays.folder, task=task, arrays=arrays, entries=kept(predictions, arrays.folder), blend=blend, decision=decision,
            kit=KIT, seconds=20.0)
     return task, arrays.folder
 
@@ -132,6 +141,7 @@ def test_a_solution_alone_rebuilds_the_submission(
     assert done.returncode == 0, done.stderr
     assert f"tasks of {solution / 'tasks' / '__init__.py'}" in done.stdout
     assert f"[{2 * fits}/{2 * fits}] entry {list(blend.weights)[-1]}, fit {fits} of {fits}, after " in done.stdout
+    assert done.stdout.count("predicts what it did in the run") == 2
     before, after = pd.read_csv(run / "submission.csv"), pd.read_csv(tmp_path / "elsewhere" / "again.csv")
     assert before.iloc[:, 1].nunique() > 1
     pd.testing.assert_frame_equal(before, after, rtol=0, atol=1e-6)
@@ -142,7 +152,7 @@ def test_a_solution_holds_what_it_needs_and_replaces_an_older_one(tmp_path: Path
     (run / "solution" / "stale.txt").touch()
     arrays = load_arrays(run)
     task = replace(prepared(tmp_path / "public", tmp_path / "other")[0], title="A | title")
-    place = export(run, task=task, arrays=arrays, entries=[entry(3), entry(11)], kit=KIT, seconds=20.0,
+    place = export(run, task=task, arrays=arrays, entries=kept({3: np.ones(80), 11: np.ones(80)}, run), kit=KIT, seconds=20.0,
                    blend=Blend("best single", "identity", {3: 1.0}), decision=Decision())
     names = {path.name for path in place.rglob("*")}
     assert place == run / "solution"
@@ -173,3 +183,11 @@ def test_the_wrong_data_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "has 295 train and 80 test rows; the run had 300 and 80" in done.stderr
+
+
+def test_a_member_that_predicts_otherwise_is_named(tmp_path: Path) -> None:
+    task, run = exported(tmp_path, ahead, Blend("best single", "identity", {11: 1.0}), Decision())
+    np.savez(run / "solution" / "predictions.npz", entry_11=np.linspace(0, 1, 80))
+    done = run_alone(run / "solution", task.folder, tmp_path / "elsewhere")
+    assert done.returncode == 0, done.stderr
+    assert "entry 11 predicts otherwise than in the run, by up to " in done.stdout

@@ -20,7 +20,8 @@ SUPERVISED = frozenset({
     "encoders.target_mean", "features.group_aggregates", "features.pairs", "text.reduce", "calendar.lags",
 })  # blocks that also take the target, cross-fitted inside the train rows
 
-MAKERS = ("encoders.levels", "images.features", "calendar.features", "features.dates", "encoders.rare", "encoders.pairs", "calendar.lags")
+MAKERS = ("encoders.levels", "images.features", "calendar.features", "features.dates", "encoders.rare", "encoders.pairs",
+          "calendar.lags")
 # blocks that make columns for others to work on: they come first, in this order
 
 

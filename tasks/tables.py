@@ -219,7 +219,8 @@ def survey(
     for name in [c for c in train.columns if c in test.columns and c not in targets]:
         values = together(train[name], test[name])
         role = "text" if name in text else role_of(values, files)
-        reason = ("" if name in series and role == "numeric" else _useless(values)) or (name == id and role not in ("datetime", "image") and "the id of the rows")
+        reason = "" if name in series and role == "numeric" else _useless(values)
+        reason = reason or ("the id of the rows" if name == id and role not in ("datetime", "image") else "")
         twin = None if reason or name in series else _twin(name, values, train, test, seen)
         if reason or twin:
             dropped[name] = reason or f"the same as {twin}"

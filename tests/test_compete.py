@@ -124,7 +124,7 @@ def test_a_killed_run_goes_on_with_nothing_lost(folder: Path, tmp_path: Path) ->
     before = wait_for_entries(tmp_path / "runs" / "record.db", 2)
     os.kill(run.pid, signal.SIGKILL)
     run.wait()
-    outcome = json.loads(medalist("resume", "--json", cwd=tmp_path).stdout)
+    outcome = json.loads(medalist("resume", "--budget", 70, "--json", cwd=tmp_path).stdout)
     with Record(tmp_path / "runs" / "record.db") as record:
         after = record.entries(outcome["run"])
     assert after[: len(before)] == before

@@ -21,7 +21,7 @@ compete: setup
 	@$(BIN)/medalist compete $(TASK) --budget $(BUDGET) --seed $(SEED) $(ARGS)
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup
 	$(BIN)/ruff check .

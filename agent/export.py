@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ HERE = Path(__file__).parent
 DRIVER, BLEND = HERE / "rebuild.py", HERE / "blend.py"
 TASKS = Path(tasks.__file__).parent
 PATIENCE = 4.0  # times the seconds a fit had in the run, so that a slower machine does not cut it short
+FOLD = re.compile(r"^--- fold (\d{1,4}): .*$", re.MULTILINE)  # opens what a trial printed, in an entry's log.txt
+CHOICE = re.compile(r"^choice (\w{1,40})=(.{1,4000})$", re.MULTILINE)  # what kit/clock.py prints
 
 
 @dataclass(frozen=True)
@@ -93,14 +96,41 @@ def _write_facts(
     chosen = {"blend": blend.to_json(), "decision": decision.to_json(), "seeds": seeds}
     for name, facts in (("card", card), ("task", stated), ("blend", chosen)):
         (partial / f"{name}.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1), encoding="utf-8")
+    replay = {str(entry.number): _choices(Path(entry.folder) / "log.txt", arrays) for entry in members}
+    (partial / "replay.json").write_text(json.dumps(replay), encoding="utf-8")
     predictions = {f"entry_{entry.number}": np.load(Path(entry.folder) / "test.npy") for entry in members}
     for name, parts in (("folds", _plan(arrays)), ("predictions", predictions)):
         np.savez_compressed(partial / f"{name}.npz", **parts)  # type: ignore[arg-type]
 
 
+def _choices(log: Path, arrays: Arrays) -> list[list[Any]]:
+    """For each fit that predicts the test the [name, value] of its choices; none where the log is cut or silent.
+
+    A member's own code may have printed any of it: it is read as small JSON, and told to that member alone.
+    """
+    text = log.read_text(encoding="utf-8") if log.is_file() else ""
+    parts = FOLD.split(text)  # what stood before the first heading, then number, text, number, text, ...
+    printed = {int(number): part for number, part in zip(parts[1::2], parts[2::2], strict=True)}
+    lines = [CHOICE.findall(printed.get(fold, "")) for fold in _testing(arrays)]
+    return [[[name, value] for name, line in found if (value := _small_json(line)) is not None] for found in lines]
+
+
+def _small_json(line: str) -> Any:
+    """The line's value; None where it has none or could nest too deep to be written again."""
+    try:
+        return json.loads(line) if line.count("[") + line.count("{") < 50 else None
+    except ValueError:
+        return None
+
+
+def _testing(arrays: Arrays) -> list[int]:
+    """The fits that predict the test rows."""
+    return [fold for fold in range(arrays.fits) if arrays.tests(fold)]
+
+
 def _plan(arrays: Arrays) -> dict[str, np.ndarray]:
     """The order of the train rows, and the rows of the fits that predict the test: of all folds, or the final fit."""
-    testing = [fold for fold in range(arrays.fits) if arrays.tests(fold)]
+    testing = _testing(arrays)
     everything = np.arange(arrays.n_train)
     plan = {"order": arrays.order, "n_test": np.array(arrays.n_test), "fits": np.array(len(testing))}
     for k, fold in enumerate(testing):
@@ -185,9 +215,9 @@ python solution.py --data FOLDER --out submission.csv
 ```
 
 FOLDER holds train.csv and test.csv, as the run had them. The members' code runs as you, outside of any sandbox: read it
-first. Each is compared with what it predicted in the run. One whose training watches the clock (boosters and networks
-choose rounds by the time they have; here it is {patience:g} times the run's) or that a GPU trained (`--device cuda`) may
-come out otherwise; all others come out equal.
+first. What models chose by the time they had (rounds, trees, steps) is not measured again but read from `replay.json`.
+Each member is compared with what it predicted in the run and comes out equal, unless its own code watches the clock
+(here it has {patience:g} times the run's), a GPU trained it (`--device cuda`), or another processor adds up otherwise.
 
 ## Members
 
@@ -209,6 +239,7 @@ The blend is {method}, averaged in the space `{link}`{bias}. Scores are cross-va
 | `folds.npz` | the order of the train rows; for each fit its rows and those predicted before the test |
 | `predictions.npz` | what each member predicted for the test rows in the run, to compare with |
 | `blend.json` | weights, decision step, seeds |
+| `replay.json` | what each fit of each member chose by the clock, in order |
 """
 
 

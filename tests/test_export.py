@@ -147,6 +147,33 @@ def test_a_solution_alone_rebuilds_the_submission(
     pd.testing.assert_frame_equal(before, after, rtol=0, atol=1e-6)
 
 
+def test_choices_are_read_from_each_folds_part_of_the_log(tmp_path: Path) -> None:
+    task, _, _, arrays = prepared(classes(tmp_path / "public"), tmp_path / "run")
+    log = ("choice lost=1\n--- fold 4: ok \nchoice trees=30\nchatter\nchoice strength=[0.5,0.0]\n"
+           "--- fold 1: ok \nchoice broken=[1,\nchoice deep=" + "[" * 2000 + "]" * 2000 + "\n"
+           'choice odd={"a":"\\ud800"}\n--- fold 0: ok \nlearned\n')
+    replay = json.loads((logged(task, arrays, CALLS[3], log) / "replay.json").read_text())
+    assert replay == {"3": [[], [["odd", {"a": "\ud800"}]], [], [], [["trees", 30], ["strength", [0.5, 0.0]]]]}
+
+
+def test_a_member_is_rebuilt_with_the_choices_of_the_run(tmp_path: Path) -> None:
+    task, _, _, arrays = prepared(ahead(tmp_path / "public"), tmp_path / "run")
+    log = "".join(f"--- fold {fold}: ok \nchoice trees=20\n" for fold in range(arrays.fits))
+    solution = logged(task, arrays, "forests.random_forest(train, target, predict, task)", log)
+    done = run_alone(solution, task.folder, tmp_path / "elsewhere")
+    assert done.returncode == 0, done.stderr
+    assert "choice trees=20\n" in done.stdout
+
+
+def logged(task: Task, arrays: Arrays, call: str, log: str) -> Path:
+    """The solution/ of a run whose one member makes this call and printed this log."""
+    member = kept({3: np.ones(80)}, arrays.folder)[0]
+    (Path(member.folder) / "log.txt").write_text(log, encoding="utf-8")
+    source = SOURCE.format(module=call.split(".")[0], call=call)
+    return export(arrays.folder, task=task, arrays=arrays, entries=[replace(member, source=source)], kit=KIT,
+                  seconds=20.0, blend=Blend("best single", "identity", {3: 1.0}), decision=Decision())
+
+
 def test_a_solution_holds_what_it_needs_and_replaces_an_older_one(tmp_path: Path) -> None:
     _, run = exported(tmp_path, ahead, Blend("best single", "identity", {11: 1.0}), Decision())
     (run / "solution" / "stale.txt").touch()
@@ -157,7 +184,7 @@ def test_a_solution_holds_what_it_needs_and_replaces_an_older_one(tmp_path: Path
     names = {path.name for path in place.rglob("*")}
     assert place == run / "solution"
     assert {"solution.py", "blend.py", "folds.npz", "card.json", "task.json", "blend.json", "entry_3.py", "boosters.py",
-            "spec.py", "submission.py", "arrays.py", "decision_steps.py"} <= names
+            "replay.json", "spec.py", "submission.py", "arrays.py", "decision_steps.py"} <= names
     assert not names & {"stale.txt", "entry_11.py", "catalogue.py", "__pycache__", ".mypy_cache"}
     assert not [path.name for path in run.iterdir() if path.name.startswith(".")]
     assert str(tmp_path) not in "".join(path.read_text() for path in place.rglob("*.json"))

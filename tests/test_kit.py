@@ -1,6 +1,7 @@
 """Contract of the kit: every model answers every kind of task, every block keeps to its shape, nothing leaks."""
 
 import inspect
+import json
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -144,6 +145,11 @@ def answer_is_sound(answer: np.ndarray, rows: int, kind: str, task: SimpleNamesp
 
 def run(model: str, train: pd.DataFrame, target: object, predict: pd.DataFrame, task: SimpleNamespace) -> np.ndarray:
     return MODELS[model](train, target, predict, task, **QUICK.get(model, {}))
+
+
+def printed_choices(text: str) -> list[list[object]]:
+    lines = [line.removeprefix("choice ").split("=", 1) for line in text.splitlines() if line.startswith("choice ")]
+    return [[name, json.loads(value)] for name, value in lines]
 
 
 def apply(block: str, train: pd.DataFrame, target: object, predict: pd.DataFrame, task: SimpleNamespace) -> tuple:
@@ -350,3 +356,36 @@ def test_splines_bend_a_linear_model() -> None:
     task = card("regression", roles={"x": "numeric"})
     straight, bent = (linear.regularised(values, target, values, task, splines=knots) for knots in (0, 6))
     assert ((bent - target) ** 2).mean() < 0.1 * ((straight - target) ** 2).mean()
+
+
+@pytest.mark.parametrize("seconds", [60.0, 0.3])
+@pytest.mark.parametrize("kind", ["multiclass", "multiregression", "survival"])
+@pytest.mark.parametrize("model", MODELS)
+def test_a_replay_repeats_what_the_clock_decided(
+    model: str, kind: str, seconds: float, capsys: pytest.CaptureFixture[str],
+) -> None:
+    train, predict = frame(150, 0), frame(11, 1)
+    target = target_of(kind, train)
+    options = {"learning_rate": 0.2} if model in ("lightgbm", "xgboost", "catboost") else {}
+    first = MODELS[model](train, target, predict, card(kind, seconds_left=seconds), **options)
+    replay = printed_choices(capsys.readouterr().out)
+    assert replay or model == "knn"
+    again = MODELS[model](train, target, predict, card(kind, seconds_left=0.01, replay=replay), **options)
+    np.testing.assert_allclose(first, again, rtol=0, atol=1e-9)
+    assert not replay  # all were taken
+
+
+@pytest.mark.parametrize("model", ["lightgbm", "xgboost", "catboost"])
+def test_a_replay_repeats_inner_folds(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    train, predict = frame(150, 0), frame(11, 1)
+    target, options = target_of("multiclass", train), {"inner_folds": 3, "learning_rate": 0.2}
+    first = MODELS[model](train, target, predict, card("multiclass"), **options)
+    replay = printed_choices(capsys.readouterr().out)
+    again = MODELS[model](train, target, predict, card("multiclass", seconds_left=0.01, replay=replay), **options)
+    np.testing.assert_allclose(first, again, rtol=0, atol=1e-9)
+
+
+def test_a_replay_of_another_model_is_put_aside() -> None:
+    task = card("binary", replay=[["trees", 3], ["strength", [1.0, 0.0]]])
+    assert clock.chosen(task, "strength") is None
+    assert clock.chosen(task, "strength") is None

@@ -1,5 +1,6 @@
 """Checks the kit's networks, image tools and time features on tiny data: shapes, hard cases, limits, no leakage."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -148,6 +149,21 @@ def test_unseen_levels_share_the_code_of_missing_ones() -> None:
     data = nets.tables(train, predict)
     assert data.codes[1][:2].ravel().tolist() == [0, 0] and data.codes[1][2, 0] > 0
     assert data.levels == [20]
+
+
+@pytest.mark.parametrize("seconds", [60.0, 1.0])
+@pytest.mark.parametrize("model", [nets.mlp, nets.tabm])
+def test_a_replay_repeats_how_time_passed(
+    model: Callable[..., np.ndarray], seconds: float, capsys: pytest.CaptureFixture[str],
+) -> None:
+    train, predict = a_frame(300), a_frame(20, seed=1)
+    options = {"epochs": 30 if seconds < 60 else 3, "width": 16, "members": 2}
+    first = model(train, a_target(train, "binary"), predict, a_card(seconds_left=seconds), **options)
+    _, line = capsys.readouterr().out.splitlines()[-1].split("choice ticks=")
+    ticks = json.loads(line)
+    assert len(ticks) > 20 or seconds == 60
+    again = model(train, a_target(train, "binary"), predict, a_card(replay=[["ticks", ticks]]), **options)
+    np.testing.assert_allclose(first, again, rtol=0, atol=1e-9)
 
 
 def test_training_stops_when_the_clock_says_so() -> None:

@@ -2,6 +2,7 @@
 
 The rounds are found by early stopping on a fifth of the fold's own train rows (see splits.py), then the model is
 fitted again on all of them. `rounds=` skips the search; `inner_folds=` averages early-stopped models instead.
+What time decided is printed as the choice `best_rounds` (see clock.py), and a replay fits just that.
 Further options go to the library under its own names.
 """
 
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import columns, losses, splits
+from . import clock, columns, losses, splits
 from .losses import Goal
 
 SMALL = 3_000  # rows x classes below which one holdout is too noisy to choose the rounds on
@@ -54,10 +55,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Search:
-    """What early stopping found: rounds for all rows, the last stopped model, seconds that a fit on all rows takes."""
+    """What early stopping found: rounds for all rows, the last stopped model (its holdout, its rounds), seconds that a
+    fit on all rows takes."""
 
     rounds: int
     predict: Callable[[pd.DataFrame], np.ndarray]
+    part: int
+    used: int
     seconds: float
 
 
@@ -166,19 +170,55 @@ def _boost(
         if table.train.shape[1] == 0:
             return losses.prior(goal, len(predict))
         settings = dict(params)
+        if (known := clock.chosen(task, "best_rounds")) is not None:
+            return _again(engine, table, goal, task, settings, train, target, inner_folds, known)
         settings["learning_rate"] = _affordable_rate(engine, table, goal, task, settings)
         if inner_folds:
             return _bagged(engine, table, goal, task, settings, splits.fold_numbers(train, target, task, inner_folds))
         search = None if rounds else _search(engine, table, goal, task, settings, train, target)
         best = rounds or (search.rounds if search else _blind_rounds(settings))
-        if search and search.seconds > 0.9 * losses.seconds(goal):
-            print(f"best_rounds={best} learning_rate={settings['learning_rate']:.3g} (no time to refit)", flush=True)
+        if search and search.seconds > 0.9 * losses.seconds(goal):  # no time to refit
+            _choose(settings, [search.used], part=search.part)
             return search.predict(table.predict)
-        print(f"best_rounds={best} learning_rate={settings['learning_rate']:.3g}", flush=True)
         everything = Plan(np.arange(len(train)), None, best, 0, goal.deadline)
-        return engine(table, goal, everything, task, settings)[0](table.predict)
+        predictor, used = engine(table, goal, everything, task, settings)
+        _choose(settings, [used])
+        return predictor(table.predict)
 
     return losses.solve(target, task, len(predict), fit)
+
+
+def _choose(settings: dict[str, Any], rounds: list[int], *, part: int | None = None) -> None:
+    """Prints what was fitted: on all train rows or without the holdout `part`, or without each inner fold."""
+    clock.choose("best_rounds", {"learning_rate": settings["learning_rate"], "rounds": rounds, "part": part})
+
+
+def _again(
+    engine: Engine,
+    table: Table,
+    goal: Goal,
+    task: SimpleNamespace,
+    settings: dict[str, Any],
+    train: pd.DataFrame,
+    target: pd.Series | pd.DataFrame,
+    inner_folds: int,
+    known: dict[str, Any],
+) -> np.ndarray:
+    """What `_choose` printed, fitted without looking for it: for just so many rounds, whatever the time."""
+    if inner_folds:
+        number = splits.fold_numbers(train, target, task, inner_folds)
+        holdouts = [number == fold for fold in range(len(known["rounds"]))]
+    elif known["part"] is not None:
+        holdouts = [splits.held_out(train, target, task, part=known["part"])]
+    else:
+        holdouts = [np.zeros(len(train), dtype=bool)]
+    settings["learning_rate"] = known["learning_rate"]
+    total = np.zeros(1)
+    for held, rounds in zip(holdouts, known["rounds"], strict=True):
+        rows = np.flatnonzero(~_judging(goal, held))
+        predictor, _ = engine(table, goal, Plan(rows, None, max(rounds, 1), 0, math.inf), task, settings)
+        total = total + predictor(table.predict)
+    return np.asarray(total / len(holdouts))
 
 
 def _search(
@@ -206,7 +246,7 @@ def _search(
         if time.monotonic() + spent > end:
             break
     share = float(np.median(found)) / (used + plan.patience)  # the search went on for its patience
-    return Search(max(1, round(1.1 * float(np.median(found)))), predictor, 1.4 * spent * share)
+    return Search(max(1, round(1.1 * float(np.median(found)))), predictor, part, used, 1.4 * spent * share)
 
 
 def _blind_rounds(settings: dict[str, Any]) -> int:
@@ -223,13 +263,12 @@ def _bagged(
         plan = _searching(goal, number == fold, settings, time.monotonic() + losses.seconds(goal) / (folds - fold))
         predictor, best = engine(table, goal, plan, task, settings)
         total, used = total + predictor(table.predict), [*used, best]
-    print(f"best_rounds={round(float(np.mean(used)))} folds={folds}", flush=True)
+    _choose(settings, used)
     return np.asarray(total / folds)
 
 
 def _searching(goal: Goal, held: np.ndarray, settings: dict[str, Any], stop_at: float) -> Plan:
-    if goal.loss in ("softmax", "logistic"):
-        held = splits.with_every_class(held, goal.labels)
+    held = _judging(goal, held)
     most = round(200 / settings["learning_rate"])
     if goal.classes > 20:
         most = max(50, round(most * 20 / goal.classes))
@@ -238,6 +277,11 @@ def _searching(goal: Goal, held: np.ndarray, settings: dict[str, Any], stop_at: 
     if not held.any():
         return Plan(rows, None, round(10 / settings["learning_rate"]), patience, stop_at)
     return Plan(rows, np.flatnonzero(held), most, patience, stop_at)
+
+
+def _judging(goal: Goal, held: np.ndarray) -> np.ndarray:
+    """The held rows without those that the fit needs to know every class."""
+    return splits.with_every_class(held, goal.labels) if goal.loss in ("softmax", "logistic") else held
 
 
 def _affordable_rate(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import boosters, losses
+from . import boosters, clock, losses
 from .losses import Goal
 
 
@@ -80,7 +80,7 @@ def _forest(
             "random_state": task.seed,
         } | params
         model = getattr(ensemble, f"{family}{'Classifier' if classes else 'Regressor'}")(warm_start=True, **settings)
-        _grow(model, left, goal, trees)
+        _grow(model, left, goal, task, trees)
         if not classes:
             return _number(model, right, goal)
         chance = model.predict_proba(right)
@@ -89,14 +89,15 @@ def _forest(
     return losses.solve(target, task, len(predict), fit)
 
 
-def _grow(model: Any, left: np.ndarray, goal: Goal, trees: int) -> None:
+def _grow(model: Any, left: np.ndarray, goal: Goal, task: SimpleNamespace, trees: int) -> None:
     """Fits tree after tree, ten at a time, until there are enough or the time is over."""
-    labels = goal.labels
+    known = clock.chosen(task, "trees")
     for grown in range(min(10, trees), trees + 10, 10):
         model.set_params(n_estimators=min(grown, trees))
-        model.fit(left, labels, goal.weights)
-        if losses.seconds(goal) < 0 or grown >= trees:
-            return
+        model.fit(left, goal.labels, goal.weights)
+        if grown >= (known or trees) or (known is None and losses.seconds(goal) < 0):
+            break
+    clock.choose("trees", model.n_estimators)
 
 
 def _number(model: Any, right: np.ndarray, goal: Goal) -> np.ndarray:

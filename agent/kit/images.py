@@ -272,7 +272,7 @@ def convnet(
     net.start_from(pixels[: len(train)])
     plan = Plan(
         epochs=epochs or int(np.clip(60_000 / len(train), 10, 60)), batch=batch, lr=lr, weight_decay=weight_decay,
-        schedule="onecycle", seconds=min(max_seconds, ends - time.monotonic()),
+        schedule="onecycle", seconds=min(max_seconds, ends - time.monotonic()), ticks=clock.chosen(task, "ticks"),
     )
     fit(
         net, (pixels[: len(train)],), torch.as_tensor(head.encoded, device=device), held, head, plan,

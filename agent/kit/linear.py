@@ -11,11 +11,12 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from . import losses, matrix, splits
+from . import clock, losses, matrix, splits
 from .losses import Goal
 
 Matrix = Any  # a dense array or a scipy CSR matrix
 STRENGTHS = (1000.0, 100.0, 10.0, 1.0, 0.1)
+COSTS = (2.0, 10.0)
 
 
 def regularised(
@@ -75,10 +76,11 @@ def fit_matrix(
         goal = losses.plain(goal)
         if left.shape[1] == 0:
             return losses.prior(goal, right.shape[0])
-        chosen, shift = _choose(left, goal, splits.held_out(train, target, task), strength)
-        print(f"strength={chosen:g}", flush=True)
+        known = clock.chosen(task, "strength")
+        penalty, shift = known or _choose(left, goal, splits.held_out(train, target, task), strength)
+        clock.choose("strength", [penalty, shift])
         everything = np.ones(left.shape[0], dtype=bool)
-        return fit_one(left, goal, everything, chosen)(right) + shift
+        return fit_one(left, goal, everything, penalty)(right) + shift
 
     return losses.solve(target, task, right.shape[0], fit)
 
@@ -157,8 +159,10 @@ def support_vectors(
         if laid[scales[0]][0].shape[1] == 0:
             return losses.prior(goal, len(predict))
         number = _spread(goal, splits.fold_numbers(train, target, task, 3))
-        best = _best_machine(laid, goal, number, [cost] if cost else [2.0, 10.0])
-        print(f"scale={best[0]} cost={best[1]:g}", flush=True)
+        known = clock.chosen(task, "machine")
+        tried = [tuple(known)] if known else [(name, price) for name in scales for price in ([cost] if cost else COSTS)]
+        best = _best_machine(laid, goal, number, tried)
+        clock.choose("machine", best[:2])
         return _machine(*laid[best[0]], goal, best[1], best[2])
 
     return losses.solve(target, task, len(predict), fit)
@@ -184,19 +188,18 @@ def _spread(goal: Goal, number: np.ndarray) -> np.ndarray:
 
 
 def _best_machine(
-    laid: dict[str, matrix.Arrays], goal: Goal, number: np.ndarray, costs: list[float]
+    laid: dict[str, matrix.Arrays], goal: Goal, number: np.ndarray, tried: list[tuple[str, float]]
 ) -> tuple[str, float, np.ndarray]:
     """Scale and cost with the least cross-fitted loss, and their cross-fitted decision values."""
     best: tuple[float, str, float, np.ndarray] | None = None
-    for scale, (a, _) in laid.items():
-        for cost in costs:
-            if best is not None and losses.seconds(goal) < 0:
-                break
-            values = _out_of_fold(a, goal, number, cost)
-            rows = np.flatnonzero(number >= 0)
-            found = losses.judge(goal, rows, _calibrated(goal, values, rows, values[rows]))
-            if best is None or found < best[0]:
-                best = (found, scale, cost, values)
+    for scale, cost in tried:
+        if best is not None and losses.seconds(goal) < 0:
+            break
+        values = _out_of_fold(laid[scale][0], goal, number, cost)
+        rows = np.flatnonzero(number >= 0)
+        found = losses.judge(goal, rows, _calibrated(goal, values, rows, values[rows]))
+        if best is None or found < best[0]:
+            best = (found, scale, cost, values)
     assert best is not None
     return best[1], best[2], best[3]
 

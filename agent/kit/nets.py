@@ -89,6 +89,7 @@ def mlp(
         weight_decay=weight_decay,
         patience=patience,
         seconds=min(max_seconds, ends - time.monotonic()),
+        ticks=clock.chosen(task, "ticks"),
     )
     y = torch.as_tensor(head.encoded, device=device)
     fit(net, inputs, y, held, head, plan, seed=task.seed, predict_rows=len(predict))
@@ -139,6 +140,7 @@ def tabm(
     plan = Plan(
         epochs=epochs or default_epochs(len(train), size), batch=size, lr=lr, weight_decay=weight_decay,
         schedule="onecycle", patience=patience, seconds=min(max_seconds, ends - time.monotonic()),
+        ticks=clock.chosen(task, "ticks"),
     )
     y = torch.as_tensor(head.encoded, device=device)
     fit(net, inputs, y, held, head, plan, seed=task.seed, predict_rows=len(predict))

@@ -8,6 +8,7 @@ judged on the rows it does not train on. `independent` says which;
 
 import math
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .clock import choose
 from .heads import Head
 
+TICKS = 200  # parts of the time by which the schedule moves on; a run that is repeated is repeated by them
+WARM = 10  # steps before the pace is known
 FORWARD = 0.6  # what predicting a row costs at most, as a share of training on it once
 
 Inputs = tuple[Tensor, ...]
@@ -35,6 +39,7 @@ class Plan:
     seconds: float
     schedule: str = "coslog4"
     patience: float = 1.0  # share of the epochs without a better score after which training ends
+    ticks: Sequence[int] | None = None  # of the fit to repeat: the steps at which each part of the time was over
 
 
 def schedule(name: str, progress: float) -> float:
@@ -72,24 +77,24 @@ def fit(
     """Trains `net` in place, leaves the best epoch's parameters in it and returns the number of epochs finished.
 
     held: for each member the row numbers that it is judged on and never trains on (equal counts; empty: no judging,
-    the last epoch stays). It stops at `plan.seconds` less a forecast of what predicting `predict_rows` will take.
+    the last epoch stays). It stops at `plan.seconds` less a forecast of what predicting `predict_rows` will take, and
+    prints as the choice `ticks` how time passed; `plan.ticks` makes it pass so again.
     """
-    start = clock()
+    meter = _Meter(plan, predict_rows, clock)
     rows = _Rows(len(target), held, seed, target.device)
     best = _Best(net, len(held))
     optimizer = torch.optim.AdamW(net.groups(plan.lr, plan.weight_decay), betas=(0.9, 0.95), fused=True)
     bases = [(group["lr"], group["weight_decay"]) for group in optimizer.param_groups]
     batches = max(1, math.ceil(rows.count / plan.batch))
-    since, rows_done, spent = 0, 0, 0.0
+    since = 0
     for epoch in range(plan.epochs):
         net.train()
         for number, index in enumerate(rows.shuffled(batches)):
-            passed = clock() - start
-            forecast = FORWARD * predict_rows * passed / max(rows_done, 1)
-            spent = passed / max(plan.seconds - forecast, 0.3 * plan.seconds, 1e-9)
+            step = epoch * batches + number
+            spent = meter.spent(step, step * rows.count // batches)
             if spent >= 1:
                 break
-            progress = max((epoch * batches + number + 1) / (plan.epochs * batches), spent)
+            progress = max((step + 1) / (plan.epochs * batches), spent)
             _set(optimizer, bases, progress, plan.schedule)
             net.at(progress)
             batch = tuple(part[index] for part in inputs)
@@ -97,11 +102,11 @@ def fit(
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
-            rows_done += index.shape[1]
         since = 0 if best.offer(_judge(net, inputs, target, rows, head)) else since + 1
         if spent >= 1 or since > plan.patience * plan.epochs:
             break
     best.restore()
+    choose("ticks", meter.ticks)
     return epoch + 1
 
 
@@ -131,6 +136,25 @@ def _set(optimizer: torch.optim.Optimizer, bases: list[tuple[float, float]], pro
     for group, (lr, decay) in zip(optimizer.param_groups, bases, strict=True):
         group["lr"] = lr * schedule(name, progress)
         group["weight_decay"] = decay * flat_cosine(progress)
+
+
+class _Meter:
+    """How much of the time is spent, in whole parts: as the clock says or, in a fit that is repeated, said then."""
+
+    def __init__(self, plan: Plan, predict_rows: int, clock: Callable[[], float]) -> None:
+        self.plan, self.predict_rows, self.clock, self.start = plan, predict_rows, clock, clock()
+        self.ticks, self.first = list(plan.ticks or ()), self.start
+
+    def spent(self, step: int, rows: int) -> float:
+        """The share of the time spent before this step, when so many rows were trained on."""
+        if self.plan.ticks is not None:
+            return bisect_right(self.ticks, step) / TICKS
+        now, seconds = self.clock(), self.plan.seconds
+        self.first = self.first if step else now
+        forecast = FORWARD * self.predict_rows * (now - self.first) / rows if step >= WARM else 0.0
+        parts = math.floor(TICKS * (now - self.start) / max(seconds - forecast, 0.3 * seconds, 1e-9))
+        self.ticks += [step] * (min(parts, TICKS) - len(self.ticks))
+        return len(self.ticks) / TICKS
 
 
 class _Rows:

@@ -22,6 +22,9 @@ def result(folder: Path, shape: tuple[int, ...]) -> np.ndarray:
         handle = os.open(folder / "result.npy", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise Invalid(f"no result that can be opened ({error.strerror})") from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise Invalid("the result is not a plain file of its own")
     with os.fdopen(handle, "rb") as file:
         return _checked(_parsed(_bytes(file, shape)), shape)
 
@@ -29,7 +32,7 @@ def result(folder: Path, shape: tuple[int, ...]) -> np.ndarray:
 def _bytes(file: io.BufferedReader, shape: tuple[int, ...]) -> bytes:
     facts = os.fstat(file.fileno())
     most = HEADER + max(1, prod(shape)) * STRING_BYTES
-    if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1:
+    if facts.st_nlink != 1:
         raise Invalid("the result is not a plain file of its own")
     if facts.st_size > most:
         raise Invalid(f"the result has {facts.st_size} bytes, more than any array of shape {shape}")

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Event, Lock
 from types import TracebackType
 from typing import Any
@@ -28,6 +29,9 @@ FIRST_UID = 200_000
 START_SECONDS = 120.0
 ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]|[^\S\n\t ]|[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 FAILED = 3
+SLOTS: SimpleQueue[int] = SimpleQueue()  # the user ids that no trial of this process has, whichever host it runs on
+for _slot in range(64):
+    SLOTS.put(_slot)
 
 
 class Host:
@@ -41,7 +45,6 @@ class Host:
         self.server: subprocess.Popen[bytes] | None = None
         self.channel: socket.socket | None = None
         self.ready = False
-        self.uids = set(range(64))
 
     def __enter__(self) -> "Host":
         """Starts the server; what comes first waits for it."""
@@ -53,11 +56,17 @@ class Host:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.cancel()
+        self._end()
+
+    def _end(self) -> None:
+        """Kill the server, if there is one, and let go of what belongs to it."""
         if self.server is not None:
             self.server.kill()
             self.server.wait()
+            self.server.errors.close()  # type: ignore[attr-defined]
         if self.channel is not None:
             self.channel.close()
+        self.server, self.channel = None, None
 
     def cancel(self) -> None:
         self.cancelled.set()
@@ -110,10 +119,16 @@ class Host:
 
     def _begin(self) -> None:
         """Launch the server, its imports still to come."""
-        self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-        self.server = _launch(theirs, self.libraries)
-        theirs.close()
+        self._end()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        with theirs:
+            try:
+                self.server = _launch(theirs, self.libraries)
+            except BaseException:
+                ours.close()
+                raise
+        self.channel = ours
 
     def _start(self) -> socket.socket:
         """The channel to a server that has said it is ready. SandboxError where none can be had."""
@@ -133,13 +148,11 @@ class Host:
     @contextmanager
     def _uid(self) -> Iterator[int]:
         """A user id that no other trial of ours has at this time (root only; else our own)."""
-        with self.lock:
-            slot = self.uids.pop()
+        slot = SLOTS.get()
         try:
             yield FIRST_UID + (os.getpid() % 10_000) * 64 + slot if os.getuid() == 0 else os.getuid()
         finally:
-            with self.lock:
-                self.uids.add(slot)
+            SLOTS.put(slot)
 
 
 class Watch:
@@ -197,13 +210,14 @@ class Watch:
             return
         self.next_poll = now + POLL_SECONDS
         pids = watch.tree(self.pid)
-        self.memory = max(self.memory, watch.memory_bytes(pids, limit=self.limits.memory_bytes))
+        unmapped = watch.unlinked_bytes(pids, disk=self.folder.stat().st_dev)
+        self.memory = max(self.memory, watch.memory_bytes(pids, limit=self.limits.memory_bytes) + unmapped.memory)
         self.cpu = max(self.cpu, watch.cpu_seconds(pids))
         if self.memory > self.limits.memory_bytes:
             self._kill("memory", f"more than {self.limits.memory_bytes >> 20} MiB")
         if self.limits.cpu_seconds is not None and self.cpu > self.limits.cpu_seconds:
             self._kill("cpu", f"more than {self.limits.cpu_seconds:.1f} s of processor time")
-        if watch.disk_bytes(self.folder, pids) > self.limits.disk_bytes:
+        if watch.disk_bytes(self.folder) + unmapped.disk > self.limits.disk_bytes:
             self._kill("disk", f"more than {self.limits.disk_bytes >> 20} MiB, or too many files")
 
     def _kill(self, status: str, reason: str) -> None:
@@ -225,7 +239,7 @@ class Watch:
         log = clean(self.log.decode("utf-8", "replace"))
         if self.ended:
             return Trial(self.ended, None, cost, log, self.reason)
-        if "exit" not in report:
+        if "refused" in report or "exit" not in report:
             return Trial("refused", None, cost, log, report.get("refused", "the fork server ended"))
         if report["exit"] == FAILED:
             return Trial("memory" if "MemoryError" in log[-2000:] else "error", None, cost, log, "the solution raised")

@@ -150,11 +150,19 @@ def _show(source: str, target: str) -> None:
     lockdown.bind(source, target)
 
 
+def _leave_the_host() -> None:
+    """Without the host's files: detached, or covered for good where the kernel has locked that mount, as it does in the
+    second user namespace that bubblewrap makes for an ordinary user. A trial has no privilege to uncover it."""
+    if lockdown.libc.umount2(HOST.encode(), lockdown.MNT_DETACH) < 0:
+        lockdown.mount("none", HOST, "tmpfs", lockdown.MS_NOSUID | lockdown.MS_NODEV, "mode=755,size=4k,nr_inodes=2")
+        lockdown.protect(HOST, readonly=True)
+
+
 def _first_process(request: dict[str, Any], status: int, pools: Any) -> None:
     """Process 1 of the trial's own process namespace: starts the payload and reaps."""
     lockdown.prctl(lockdown.PR_SET_PDEATHSIG, signal.SIGKILL)
     lockdown.mount("proc", "/proc", "proc", lockdown.MS_NOSUID | lockdown.MS_NODEV | lockdown.MS_NOEXEC)
-    lockdown.check(lockdown.libc.umount2(HOST.encode(), lockdown.MNT_DETACH), "umount")
+    _leave_the_host()
     payload = os.fork()
     if payload == 0:
         os.closerange(3, 4096)

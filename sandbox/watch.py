@@ -1,7 +1,9 @@
 """Watches a trial from outside: memory of its tree of processes, space it holds on disk."""
 
 import os
+import stat
 from pathlib import Path
+from typing import NamedTuple
 
 DEEPEST = 40
 MOST_FILES = 20_000
@@ -58,33 +60,51 @@ def cpu_seconds(pids: list[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def disk_bytes(folder: Path, pids: list[int]) -> int:
-    """Space under `folder`, files that are unlinked but open counted; huge where a tree is too deep or too full."""
+def disk_bytes(folder: Path) -> int:
+    """Space of what lies under `folder`; huge where a tree is too deep or too full."""
     total, files, waiting = 0, 0, [(str(folder), 0)]
     while waiting:
         place, depth = waiting.pop()
-        if depth > DEEPEST or files > MOST_FILES:
+        if depth > DEEPEST:
             return 1 << 62
         try:
             with os.scandir(place) as entries:
                 for entry in entries:
                     files += 1
+                    if files > MOST_FILES:
+                        return 1 << 62
                     total += entry.stat(follow_symlinks=False).st_blocks * 512
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append((entry.path, depth + 1))
         except OSError:
             continue
-    return total + _unlinked(os.stat(folder).st_dev, pids)
+    return total
 
 
-def _unlinked(device: int, pids: list[int]) -> int:
-    held: dict[int, int] = {}
+class Unlinked(NamedTuple):
+    """Bytes in files without a name: no walk over folders finds them, and no size of a process counts a memfd."""
+
+    memory: int
+    disk: int
+
+
+def unlinked_bytes(pids: list[int], *, disk: int) -> Unlinked:
+    """What the processes hold open without a name: on the device `disk`; and elsewhere, which is memory."""
+    held: dict[tuple[int, int], int] = {}
     for pid in pids:
-        try:
-            for name in os.listdir(f"/proc/{pid}/fd"):
+        for name in _open_files(pid):
+            try:
                 facts = os.stat(f"/proc/{pid}/fd/{name}")
-                if facts.st_dev == device and facts.st_nlink == 0:
-                    held[facts.st_ino] = facts.st_blocks * 512
-        except OSError:
-            continue
-    return sum(held.values())
+            except OSError:
+                continue
+            if facts.st_nlink == 0 and stat.S_ISREG(facts.st_mode):
+                held[facts.st_dev, facts.st_ino] = facts.st_blocks * 512
+    on_disk = sum(size for (device, _), size in held.items() if device == disk)
+    return Unlinked(sum(held.values()) - on_disk, on_disk)
+
+
+def _open_files(pid: int) -> list[str]:
+    try:
+        return os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return []

@@ -27,7 +27,9 @@ from tasks.metrics import Metric, metric
 from tasks.spec import Task
 from tasks.submission import write_submission
 
-SHARE = 0.12          # of the run's processor time that one entry may take, all folds together
+SHARE = 0.12          # of the run's processor time that one entry may take, all fits together, up to EASY_ROWS
+MOST_SHARE = 0.3      # the same for large data, where few whole models beat many cut short
+EASY_ROWS = 20_000
 SHORTEST_TRIAL = 4.0  # seconds a fold is always given
 BLEND_SHARE = 0.08    # of the wall clock that blending may take while trials run
 GIB = 1 << 30
@@ -62,7 +64,12 @@ class Setting:
     @property
     def fair_seconds(self) -> float:
         """What one fit of an entry may take, by the share of the run's processor time that an entry has."""
-        return SHARE * (self.deadline - self.started) * self.slots / self.arrays.fits
+        return share(self.arrays.n_train) * (self.deadline - self.started) * self.slots / self.arrays.fits
+
+
+def share(rows: int) -> float:
+    """The part of a run's processor time that one entry may take: it grows with the square root of the rows."""
+    return float(np.clip(SHARE * (rows / EASY_ROWS) ** 0.5, SHARE, MOST_SHARE))
 
 
 @dataclass

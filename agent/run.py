@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from agent.compete import SHARE, Setting, State, best_entry, compete, restore
+from agent.compete import Setting, State, best_entry, compete, restore, share
 from agent.export import export
 from agent.kit.encoders import code_levels
 from agent.kit.images import grid
@@ -210,7 +210,8 @@ def plan_only(folder: Path, options: Options) -> dict[str, Any]:
     """What a run would do and cost; nothing is run."""
     known = prepare(folder, options)
     moves = opening(known.traits)
-    fair = SHARE * options.budget * options.slots  # processor seconds
+    part = share(len(known.train))
+    fair = part * options.budget * options.slots  # processor seconds
     return {
         "task": f"{known.task.title} ({known.task.kind}, {known.task.metric})",
         "rows": f"{len(known.train)} train, {len(known.test)} test, {known.traits.columns} feature columns",
@@ -219,7 +220,7 @@ def plan_only(folder: Path, options: Options) -> dict[str, Any]:
         "portfolio": [recipe.family + "".join(f" + {block.name}" for block in recipe.blocks) for recipe, _ in moves],
         "trials at once": options.slots,
         "longest entry": f"{fair:.0f} processor seconds, {fair / len(known.plan.folds):.0f} a fold",
-        "expected entries": f"at least {math.floor(1 / SHARE)}, a few hundred where a fold takes a second",
+        "expected entries": f"at least {math.floor(1 / part)}, a few hundred where a fold takes a second",
         "memory": f"at most {options.slots * options.memory_bytes / 2**30:.1f} GiB in trials",
         "budget": f"{options.budget:g} s of wall clock",
     }

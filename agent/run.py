@@ -252,7 +252,7 @@ def operator_priors(record: Record) -> dict[str, tuple[float, float]]:
 def _traits(task: Task, plan: Plan, roles: Mapping[str, str], train: pd.DataFrame) -> Traits:
     levels = [train[name].nunique() for name, role in roles.items() if role == "categorical"]
     whole = [code_levels(train[name]) for name, role in roles.items() if role == "numeric" and len(roles) <= 1000]
-    codes = [count for count in whole if FEWEST_CODES <= count <= len(train) / 3]
+    codes = [count for count in whole if FEWEST_CODES <= count <= len(train) / 10]
     card = {"kind": task.kind, "metric": task.metric, "classes": task.classes, "targets": task.targets, "roles": roles,
             "group": plan.group, "time": plan.time}
     return Traits.of(card, rows=len(train), top_levels=max(levels + codes, default=0), forward=plan.scheme == "forward",

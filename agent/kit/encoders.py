@@ -11,7 +11,7 @@ from .columns import Frames
 
 
 def levels(
-    train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, *, fewest: int = 150, rows: int = 3, most: int = 4
+    train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, *, fewest: int = 150, rows: int = 10, most: int = 4
 ) -> Frames:
     """Adds whole-number columns that look like codes once more as categoricals, `<name>_level`.
 

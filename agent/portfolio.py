@@ -13,6 +13,8 @@ IMAGE = Block("images.features")
 LAGS = Block("calendar.lags")
 MISSING = Block("features.missing")
 
+CAREFUL = {"learning_rate": 0.03, "num_leaves": 15, "feature_fraction": 0.5, "min_child_samples": 10}
+FEW_ROWS = 20_000
 NET_ROWS = 60_000
 KERNEL_ROWS = 6_000
 WIDE = 400
@@ -72,9 +74,12 @@ def _is_smooth(traits: Traits) -> bool:
 
 def _boosters(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...]) -> list[tuple[Recipe, str]]:
     catboost = (Recipe("boosters.catboost", basic), "Ordered target statistics of CatBoost on raw columns")
-    featured = (Recipe("boosters.lightgbm", rich), "Features that gain most often, into LightGBM")
+    careful = CAREFUL if traits.rows <= FEW_ROWS else {}
+    featured = (Recipe("boosters.lightgbm", rich, careful), "Features that gain most often, into a careful LightGBM")
     first = [catboost, featured] if traits.top_levels > 50 else [featured, catboost]
-    moves = first if rich != basic else [catboost]
+    moves = first if rich != basic or careful else [catboost]
+    if careful and rich != basic:
+        moves.append((Recipe("boosters.lightgbm", basic, careful), "Smaller trees on fewer columns each: less variance"))
     moves.append((Recipe("boosters.xgboost", rich), "Another booster for diversity"))
     if rich != basic:
         moves.append((Recipe("boosters.catboost", rich), "CatBoost with the features"))

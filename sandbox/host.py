@@ -326,7 +326,8 @@ def bubblewrap() -> list[str]:
     words += ["--clearenv"]
     for name, value in _environment(1).items():
         words += ["--setenv", name, value]
-    for folder in ("/tmp", "/inputs", "/scratch", "/host"):
+    words += ["--perms", "1777", "--size", str(16 << 20), "--tmpfs", "/tmp"]  # the server's own; trials mount over it
+    for folder in ("/inputs", "/scratch", "/host"):
         words += ["--perms", "0755", "--dir", folder]
     words += ["--ro-bind", "/usr", "/usr"]
     for name in ("bin", "sbin", "lib", "lib64", "lib32"):

@@ -20,6 +20,7 @@ from . import clock, columns, losses, splits
 from .losses import Goal
 
 SMALL = 3_000  # rows x classes below which one holdout is too noisy to choose the rounds on
+FASTEST = 0.2  # learning rate beyond which a short fit is not worth having
 HEAVY = 2_000_000  # cells x classes from which a fit is timed before it is planned
 
 ROUNDS = ("n_estimators", "iterations", "num_boost_round")  # the libraries' names for `rounds`
@@ -293,12 +294,23 @@ def _affordable_rate(
     left = losses.seconds(goal)
     if cells < HEAVY or math.isinf(left):
         return rate
-    start = time.monotonic()
-    trial = Plan(np.arange(len(table.train)), None, 5, 0, start + 0.2 * left)
-    used = engine(table, goal, trial, task, settings | {"learning_rate": rate})[1]
-    pace = (time.monotonic() - start) / max(used, 1)
-    affordable = 0.4 * losses.seconds(goal) / pace
-    return float(np.clip(rate * (25 / rate) / max(affordable, 1.0), rate, max(rate, 0.3)))
+    setup, pace = _pace(engine, table, goal, task, settings | {"learning_rate": rate}, left)
+    affordable = (0.4 * losses.seconds(goal) - setup) / pace
+    return float(np.clip(rate * (25 / rate) / max(affordable, 1.0), rate, max(rate, FASTEST)))
+
+
+def _pace(
+    engine: Engine, table: Table, goal: Goal, task: SimpleNamespace, settings: dict[str, Any], left: float
+) -> tuple[float, float]:
+    """Seconds before the first round and for each: from a fit of one round and one of six. What comes before the
+    rounds (binning, the levels' statistics) is most of a short fit; counting it as rounds made large data look hopeless."""
+    taken = []
+    for rounds in (1, 6):
+        start = time.monotonic()
+        used = engine(table, goal, Plan(np.arange(len(table.train)), None, rounds, 0, start + 0.2 * left), task, settings)[1]
+        taken.append(time.monotonic() - start)
+    pace = max((taken[1] - taken[0]) / max(used - 1, 1), 1e-4)
+    return max(taken[0] - pace, 0.0), pace
 
 
 def _lightgbm(table: Table, goal: Goal, plan: Plan, task: SimpleNamespace, params: dict[str, Any]) -> Fitted:

@@ -42,8 +42,9 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
     """Recipes with their hypotheses, in the order in which they should run."""
     basic, rich = basic_blocks(traits), rich_blocks(traits)
     plain = tuple(block for block in basic if block != LEVELS)
-    moves = [(Recipe("boosters.lightgbm", plain), "A default LightGBM sets the mark")]
-    moves += _by_kind(traits, basic)
+    mark = [(Recipe("boosters.lightgbm", plain), "A default LightGBM sets the mark")]
+    special = _by_kind(traits, basic)
+    moves = special + mark if _is_mostly_text(traits) else mark + special
     moves += _boosters(traits, basic, rich)
     moves += _others(traits, basic, rich)
     return moves
@@ -64,6 +65,11 @@ def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str
     if _is_smooth(traits):
         moves.append((Recipe("linear.support_vectors", basic), "A kernel machine on few rows of like numbers"))
     return moves
+
+
+def _is_mostly_text(traits: Traits) -> bool:
+    """Where a sparse linear model is both cheaper and better than a booster on reduced text."""
+    return bool(traits.text) and traits.numeric + traits.categorical <= 3
 
 
 def _is_smooth(traits: Traits) -> bool:

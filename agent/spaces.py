@@ -39,6 +39,7 @@ SPACES: dict[str, Space] = {
         "l2_leaf_reg": _log(0.5, 20.0),
         "random_strength": FloatDistribution(0.0, 3.0),
         "bagging_temperature": FloatDistribution(0.0, 1.5),
+        "rsm": FloatDistribution(0.2, 0.9),
     },
     "mlp": {
         "lr": _log(3e-3, 0.1),

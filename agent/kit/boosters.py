@@ -21,7 +21,7 @@ from .losses import Goal
 
 SMALL = 3_000  # rows x classes below which one holdout is too noisy to choose the rounds on
 FASTEST = 0.2  # learning rate beyond which a short fit is not worth having
-HEAVY = 2_000_000  # cells x classes from which a fit is timed before it is planned
+HEAVY = 50_000  # cells x classes from which a fit is timed before it is planned
 
 ROUNDS = ("n_estimators", "iterations", "num_boost_round")  # the libraries' names for `rounds`
 LIGHTGBM_NAMES = {  # scikit-learn interface's name: LightGBM's own, so that an option replaces its default
@@ -473,15 +473,19 @@ def _catboost(table: Table, goal: Goal, plan: Plan, task: SimpleNamespace, param
         "thread_count": task.threads,
         "random_seed": task.seed,
         "task_type": "GPU" if cuda else "CPU",
-        "max_ctr_complexity": 1 if big else 2,
+        "boosting_type": "Plain",
+        "max_ctr_complexity": 1,
+        "one_hot_max_size": 12,
         "border_count": 128 if big else 254,
         "allow_writing_files": False,
         "logging_level": "Silent",
         **params,
         "iterations": plan.rounds,
     }
+    if not cuda and table.train.shape[1] >= 10:
+        settings.setdefault("rsm", 0.4)
     if not table.categorical:
-        settings.pop("max_ctr_complexity")
+        settings = {name: value for name, value in settings.items() if name not in ("max_ctr_complexity", "one_hot_max_size")}
     if plan.held is not None:
         settings |= {"od_type": "Iter", "od_wait": plan.patience}
 

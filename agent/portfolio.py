@@ -54,6 +54,7 @@ def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str
     """What only some data deserve: text, images, ids of people and things, few smooth numbers."""
     moves = []
     if traits.text:
+        moves.append((Recipe("text.ridge"), "Single words and a ridge: the quickest look at the text"))
         moves.append((Recipe("text.linear_model"), "Words and characters carry the label: a sparse linear model"))
         bayes = Recipe("text.linear_model", params={"naive_bayes": True, "strength": 0.1})
         moves.append((bayes, "Naive Bayes ratios as features of a linear model"))

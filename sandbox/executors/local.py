@@ -9,7 +9,8 @@ from sandbox.trial import Executor
 WARM = (
     "numpy", "pandas", "pyarrow", "scipy.sparse", "scipy.optimize", "sklearn.ensemble", "sklearn.linear_model",
     "sklearn.preprocessing", "sklearn.decomposition", "sklearn.feature_extraction.text", "sklearn.model_selection",
-    "sklearn.neighbors", "sklearn.svm", "sklearn.cluster", "sklearn.metrics", "lightgbm", "xgboost", "catboost", "torch", "torch._dynamo", "torch.optim",
+    "sklearn.neighbors", "sklearn.svm", "sklearn.cluster", "sklearn.metrics", "lightgbm", "xgboost", "catboost",
+    "torch", "torch._dynamo",
 )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from agent.compete import Setting, State, best_entry, compete, restore, share
@@ -290,7 +291,8 @@ def _options(settings: Mapping[str, Any], budget: float) -> Options:
 
 def _outcome(setting: Setting, state: State, graded: Grade | None, seconds: float) -> Outcome:
     judge, ensemble = metric(setting.task.metric), state.ensemble
-    best = best_entry(state.entries, judge)
+    best, folds = best_entry(state.entries, judge), setting.arrays.folds
+    spread, fold_rows = fold_spread(setting, state), float(np.mean([len(rows) for _, rows in folds]))
     field = read_field(CATALOG / setting.task.name / "field.csv")
     place: int | None = None
     beaten: tuple[str, ...] = ()
@@ -302,11 +304,34 @@ def _outcome(setting: Setting, state: State, graded: Grade | None, seconds: floa
         best_entry=best.number if best else None, cross_validated=best.score if best else None,
         spread=best.spread if best else None, ensemble=ensemble.score if ensemble else None,
         honest=ensemble.honest if ensemble else None,
-        honest_standard_error=ensemble.standard_error if ensemble else None,
+        honest_standard_error=larger(ensemble.standard_error if ensemble else None, spread, len(folds)),
         public=graded.public if graded else None, private=graded.private if graded else None,
-        private_standard_error=graded.private_standard_error if graded else None,
+        private_standard_error=larger(graded.private_standard_error, spread, graded.private_rows / fold_rows)
+        if graded else None,
         rank=place, rivals=len(field), beaten=beaten, seconds=seconds,
     )
+
+
+def fold_spread(setting: Setting, state: State) -> float | None:
+    """Standard deviation of the blend's score over the folds. Where rows come in groups or times, a bootstrap over rows
+    takes them for independent and says too little; the folds, whole groups and times, do not."""
+    if state.ensemble is None:
+        return None
+    judge, blend, decision = metric(setting.task.metric), state.ensemble.blend, state.ensemble.decision
+    scores = []
+    for _, rows in setting.arrays.folds:
+        raw = blend.apply({number: state.out_of_fold[number][rows] for number in blend.weights})
+        try:
+            scores.append(judge.score(setting.arrays.truth[rows], decision.apply(raw)))
+        except ValueError:
+            continue
+    return float(np.std(scores, ddof=1)) if len(scores) > 1 else None
+
+
+def larger(error: float | None, spread: float | None, folds: float) -> float | None:
+    """The larger of a bootstrap's standard error and what the spread over folds says of a sample of `folds` folds' rows."""
+    known = [value for value in (error, None if spread is None else spread / folds**0.5) if value is not None]
+    return max(known, default=None)
 
 
 def _number(value: float | None) -> str:

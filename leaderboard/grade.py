@@ -22,6 +22,7 @@ class Grade:
     private: float | None
     private_standard_error: float | None
     rows: int
+    private_rows: int
 
 
 def grade(task: Task, submission: Path, answers: Path) -> Grade:
@@ -32,7 +33,8 @@ def grade(task: Task, submission: Path, answers: Path) -> Grade:
     public, private = (usage == part for part in ("Public", "Private"))
     score = _score(judge, truth[private], submitted[private])
     error = None if score is None else standard_error(judge, truth[private], submitted[private], seed=0)
-    return Grade(_score(judge, truth[public], submitted[public]), score, error, len(submitted))
+    return Grade(_score(judge, truth[public], submitted[public]), score, error, len(submitted),
+                 int(private.sum()))
 
 
 def _score(judge: Metric, truth: np.ndarray, submitted: np.ndarray) -> float | None:

@@ -106,6 +106,7 @@ def resume(options: argparse.Namespace, started: float) -> None:
     from agent import run
     from agent.view import view
 
+    _record(options.runs)
     outcome = run.go_on(options.run, runs=options.runs, budget=options.budget, view=view(quiet=options.json),
                         started=started)
     print_outcome(outcome, as_json=options.json)
@@ -155,6 +156,7 @@ def list_runs(options: argparse.Namespace, started: float) -> None:
 def show_run(options: argparse.Namespace, started: float) -> None:
     from agent import run
 
+    _record(options.runs)
     facts = run.facts(options.run, runs=options.runs)
     if options.json:
         print(json.dumps(facts, indent=1))
@@ -215,6 +217,7 @@ def _run_row(run: Any) -> dict[str, Any]:
 
 
 def _record(runs: Path) -> Path:
+    """The record's file; UsageError where there is none, so that looking makes nothing."""
     path = runs / "record.db"
     if not path.exists():
         raise UsageError(f"no record at {path}: compete first, or say --runs FOLDER")

@@ -41,7 +41,8 @@ def rich_blocks(traits: Traits) -> tuple[Block, ...]:
 def opening(traits: Traits) -> list[tuple[Recipe, str]]:
     """Recipes with their hypotheses, in the order in which they should run."""
     basic, rich = basic_blocks(traits), rich_blocks(traits)
-    plain = tuple(block for block in basic if block != LEVELS)
+    left_out = (LEVELS,) if _is_mostly_text(traits) else (LEVELS, TEXT)  # the mark is quick: other columns first
+    plain = tuple(block for block in basic if block not in left_out)
     mark = [(Recipe("boosters.lightgbm", plain), "A default LightGBM sets the mark")]
     special = _by_kind(traits, basic)
     moves = special + mark if _is_mostly_text(traits) else mark + special

@@ -11,7 +11,6 @@ TARGET_MEAN = Block("encoders.target_mean")
 PAIRS = Block("features.pairs")
 IMAGE = Block("images.features")
 LAGS = Block("calendar.lags")
-MISSING = Block("features.missing")
 
 CAREFUL = {"learning_rate": 0.03, "num_leaves": 15, "feature_fraction": 0.5, "min_child_samples": 10}
 FEW_ROWS = 20_000
@@ -30,7 +29,7 @@ def basic_blocks(traits: Traits) -> tuple[Block, ...]:
 
 
 def rich_blocks(traits: Traits) -> tuple[Block, ...]:
-    """The feature blocks that gained most in the ablation of docs/design.md, where their columns exist."""
+    """The blocks that are worth a first try wherever their columns exist; operators drop what does not gain."""
     blocks = list(basic_blocks(traits))
     blocks += [LAGS] if traits.forward and traits.datetime else []
     blocks += [COUNTS, TARGET_MEAN] if traits.categorical + traits.coded else []

@@ -29,16 +29,6 @@ class Traits:
     def columns(self) -> int:
         return self.numeric + self.categorical + self.text + self.datetime + self.image
 
-    @property
-    def outputs(self) -> int:
-        """How many numbers a booster must learn for each row."""
-        return max(1, self.classes if self.kind == "multiclass" else 1)
-
-    @property
-    def work(self) -> float:
-        """Rows x columns x outputs in millions: what a booster's round costs, roughly."""
-        return self.rows * (self.numeric + self.categorical + 20 * self.text + self.datetime) * self.outputs / 1e6
-
     @classmethod
     def of(cls, card: Mapping[str, Any], *, rows: int, top_levels: int, forward: bool, coded: int, pixels: bool = False
            ) -> "Traits":

@@ -1,0 +1,68 @@
+"""What commands print: tables for people, JSON for machines."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+class UsageError(Exception):
+    """What the user gave cannot be done; the message says what was given, what exists, what to do."""
+
+
+def print_rows(rows: list[dict[str, Any]], columns: list[str], *, as_json: bool, title: str) -> None:
+    """`rows` as a table of `columns`, or all of them as JSON."""
+    if as_json:
+        print(json.dumps(rows, indent=1, default=str))
+        return
+    table = Table(title=title)
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(_cell(row.get(column)) for column in columns))
+    Console().print(table)
+
+
+def print_outcome(outcome: Any, *, as_json: bool) -> None:
+    """The closing table of a run."""
+    if as_json:
+        print(json.dumps(outcome.to_json(), indent=1))
+        return
+    table = Table(title=f"{outcome.task}: {outcome.metric}", show_header=False)
+    for name, value in outcome.rows():
+        table.add_row(name, value)
+    Console().print(table)
+
+
+def print_plan(plan: dict[str, Any], *, as_json: bool) -> None:
+    """What a run would do."""
+    if as_json:
+        print(json.dumps(plan, indent=1))
+        return
+    table = Table(title="plan: nothing was run", show_header=False)
+    for name, value in plan.items():
+        table.add_row(name, "\n".join(map(str, value)) if isinstance(value, list) else str(value))
+    Console().print(table)
+
+
+def record_path(runs: Path) -> Path:
+    """The record's file; UsageError where there is none, so that looking makes nothing."""
+    path = runs / "record.db"
+    if not path.exists():
+        raise UsageError(f"no record at {path}: compete first, or say --runs FOLDER")
+    return path
+
+
+def positive(text: str) -> float:
+    """A number above zero, for argparse."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -31,6 +31,7 @@ SHARE = 0.12          # of the run's processor time that one entry may take, all
 MOST_SHARE = 0.3      # the same for large data, where few whole models beat many cut short
 EASY_ROWS = 20_000
 SHORTEST_TRIAL = 4.0  # seconds a fold is always given
+WORTH = 0.02          # standard errors that the honest estimate must gain for an entry to have won
 BLEND_SHARE = 0.08    # of the wall clock that blending may take while trials run
 GIB = 1 << 30
 
@@ -106,7 +107,7 @@ def compete(
         while game.open():
             while pool.free and (job := game.next_job()):
                 pool.start(job)
-            if not pool.running:
+            if not pool.running and not game.wait():
                 break
             for job, trial in pool.finished(seconds=game.left()):
                 game.take(job, trial)
@@ -140,6 +141,10 @@ class Game:
         reached = goal is not None and ensemble is not None and at_least(ensemble.honest, goal, self.judge)
         return self.left() > 0 and not reached
 
+    def wait(self) -> bool:
+        """With no trial in flight: whether the proposer has something coming, once it is here or the time is over."""
+        return self.proposer.wait(self.left())
+
     def enter_prior(self) -> None:
         """Entry 0: a constant, made here and now from the kit's own code, so that a submission exists at once."""
         if self.state.entries:
@@ -160,13 +165,15 @@ class Game:
         for candidate in self.candidates:
             if candidate.waiting:
                 return self._job(candidate, candidate.waiting[0])
-        solution = self._proposal()
-        if solution is None:
-            return None
-        candidate = Candidate(self.number, solution, self.setting.arrays.fits, self.clock())
-        self.number += 1
-        self.candidates.append(candidate)
-        return self._job(candidate, 0)
+        while (solution := self._proposal()) is not None:
+            candidate = Candidate(self.number, solution, self.setting.arrays.fits, self.clock())
+            self.number += 1
+            if solution.failed:
+                self._close(candidate)
+                continue
+            self.candidates.append(candidate)
+            return self._job(candidate, 0)
+        return None
 
     def run_trial(self, job: Job) -> Trial:
         """One trial in the sandbox; called from the pool's threads."""
@@ -196,11 +203,11 @@ class Game:
             self.candidates.remove(candidate)
             self._close(candidate)
 
-    def blend(self, *, final: bool = False) -> bool:
-        """Build the ensemble anew and write its submission when the honest estimate is no worse. True if it gained."""
+    def blend(self, *, final: bool = False) -> float:
+        """Build the ensemble anew and write its submission. Returns its gain in standard errors, 1 for the first one."""
         members = usable(self.state)
         if not members or frozenset(members) == self.state.blended:
-            return False
+            return 0.0
         before, begun = self.state.ensemble, self.clock()
         ensemble = self._build(members)
         self.state.ensemble, self.state.blended = ensemble, frozenset(members)
@@ -208,7 +215,7 @@ class Game:
         self.record.event(self.setting.run, "ensemble", describe(ensemble, self.clock() - self.setting.started))
         self.view.ensemble(ensemble.score, ensemble.honest, dict(ensemble.blend.weights))
         self.state.blend_seconds += self.clock() - begun
-        return before is None or gain(before, ensemble, self.judge) > 0.02 * ensemble.standard_error
+        return 1.0 if before is None else gain(before, ensemble, self.judge) / max(ensemble.standard_error, 1e-12)
 
     def _build(self, members: list[int]) -> Ensemble:
         validated = self.setting.arrays.validated
@@ -258,14 +265,16 @@ class Game:
     def _close(self, candidate: Candidate) -> None:
         """Record the candidate as an entry, blend, and tell the proposer whether that was a gain."""
         if candidate.status == "running":
-            candidate.status = "ok"
+            candidate.status = candidate.solution.failed or "ok"
         entry = self._entry(candidate)
         self.record.add_entry(entry)
         self.state.entries.append(entry)
         self.view.entry(entry, best_entry(self.state.entries, self.judge))
-        won = entry.status == "ok" and self._time_to_blend() and self.blend()
-        self.proposer.observe(entry, won=won)
-        self.record.event(self.setting.run, "observed", {"entry": entry.number, "operator": entry.operator, "won": won})
+        gained = self.blend() if entry.status == "ok" and self._time_to_blend() else 0.0
+        won = gained > WORTH
+        self.proposer.observe(entry, won=won, gained=gained)
+        self.record.event(self.setting.run, "observed",
+                          {"entry": entry.number, "operator": entry.operator, "won": won, "gained": gained})
 
     def _time_to_blend(self) -> bool:
         elapsed = self.clock() - self.setting.started
@@ -276,7 +285,7 @@ class Game:
         folder = self.setting.folder / "entries" / str(candidate.number)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "solution.py").write_text(candidate.solution.source)
-        (folder / "log.txt").write_text(candidate.log)
+        (folder / "log.txt").write_text(candidate.whole_log)
         score = self._keep_arrays(candidate, folder) if candidate.status == "ok" else None
         if score is None and candidate.status == "ok":
             candidate = replace(candidate, status="invalid")
@@ -342,7 +351,10 @@ def entry_of(candidate: Candidate, setting: Setting, folder: Path, *, score: flo
     """A closed candidate as the record keeps it."""
     solution = candidate.solution
     scores = [candidate.scores[fold] for fold in sorted(candidate.scores)]
-    params = {"recipe": solution.recipe.to_json() if solution.recipe else None, "seed": solution.seed}
+    written = solution.written
+    params: dict[str, Any] = {"recipe": solution.recipe.to_json() if solution.recipe else None, "seed": solution.seed}
+    if written:
+        params |= {"model": written.model, "predicted": written.predicted, "seconds": written.seconds}
     return Entry(
         run=setting.run, number=candidate.number, source=solution.source, parents=solution.parents,
         operator=solution.operator, hypothesis=solution.hypothesis, family=solution.family, params=params,
@@ -350,7 +362,8 @@ def entry_of(candidate: Candidate, setting: Setting, folder: Path, *, score: flo
         fold_scores=tuple(scores), cost_wall_seconds=sum(cost.wall_seconds for cost in candidate.costs),
         cost_cpu_seconds=sum(cost.cpu_seconds for cost in candidate.costs),
         peak_memory_bytes=max((cost.memory_bytes for cost in candidate.costs), default=0),
-        at_seconds=at, folder=str(folder), log=candidate.log[-4000:],
+        at_seconds=at, folder=str(folder), log=candidate.whole_log[-4000:],
+        cost_tokens=written.tokens if written else 0, cost_dollars=written.dollars if written else 0.0,
     )
 
 

@@ -42,6 +42,11 @@ class Candidate:
     def finished(self) -> bool:
         return not self.running and (self.status != "running" or len(self.validated) == self.folds)
 
+    @property
+    def whole_log(self) -> str:
+        """What was printed, and before it what became of the solution before any trial."""
+        return (self.solution.written.log if self.solution.written else "") + self.log
+
     def take(self, fold: int, trial: Trial, *, validation_rows: int) -> None:
         """Note a trial's result; anything but `ok` ends the candidate with that status."""
         self.running.discard(fold)

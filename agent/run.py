@@ -156,9 +156,10 @@ def go_on(
         setting = _setting(task, arrays, known.run, options, started=started - spent)
         proposer = Embedded(Traits(**known.settings["traits"]), seed=options.seed,
                             greater_is_better=task.greater_is_better, priors=operator_priors(record))
-        won = {event["entry"]: event["won"] for event in record.events(known.run, "observed")}
+        seen = {event["entry"]: event for event in record.events(known.run, "observed")}
         for entry in entries:
-            proposer.observe(entry, won=won.get(entry.number, False))
+            told = seen.get(entry.number, {})
+            proposer.observe(entry, won=told.get("won", False), gained=told.get("gained", 0.0))
         view.start(task, plan, options.budget)
         with make_executor(options.executor) as executor:
             state = compete(setting, record=record, executor=executor, proposer=proposer, view=view, clock=clock,

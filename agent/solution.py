@@ -67,8 +67,22 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class Written:
+    """How a model came to write a solution: which one, what it cost (dollars, tokens, seconds of waiting), what it said
+    would follow, and what was seen before the first trial."""
+
+    model: str
+    tokens: int = 0
+    dollars: float = 0.0
+    seconds: float = 0.0
+    predicted: str = ""
+    log: str = ""
+
+
+@dataclass(frozen=True)
 class Solution:
-    """A proposal: the source to run, where it came from and what it is expected to do."""
+    """A proposal: the source to run, where it came from and what it is expected to do. `failed`: there is nothing to run,
+    and this is the status of the entry that says so."""
 
     source: str
     operator: str
@@ -77,6 +91,8 @@ class Solution:
     parents: tuple[int, ...] = ()
     recipe: Recipe | None = None
     seed: int = 0
+    written: Written | None = None
+    failed: str = ""
 
 
 def _place(block: Block) -> int:

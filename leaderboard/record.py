@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-VERSION = 1
+VERSION = 2
 PATIENCE_SECONDS = 60.0  # how long a writer waits for another one
 
 SCHEMA = """
@@ -26,6 +26,7 @@ CREATE TABLE entries (
   operator TEXT NOT NULL, hypothesis TEXT NOT NULL, family TEXT NOT NULL, params TEXT NOT NULL, status TEXT NOT NULL,
   score REAL, spread REAL, cost_wall_seconds REAL NOT NULL, cost_cpu_seconds REAL NOT NULL,
   peak_memory_bytes INTEGER NOT NULL, at_seconds REAL NOT NULL, folder TEXT NOT NULL, log TEXT NOT NULL,
+  cost_tokens INTEGER NOT NULL DEFAULT 0, cost_dollars REAL NOT NULL DEFAULT 0,
   PRIMARY KEY (run, number)) STRICT;
 CREATE TABLE folds (
   run TEXT NOT NULL, number INTEGER NOT NULL, fold INTEGER NOT NULL, score REAL,
@@ -38,6 +39,10 @@ CREATE TABLE events (
   payload TEXT NOT NULL) STRICT;
 CREATE INDEX events_of_run ON events (run, kind);
 """
+UPGRADES = {  # from each older schema to the next
+    1: ("ALTER TABLE entries ADD COLUMN cost_tokens INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE entries ADD COLUMN cost_dollars REAL NOT NULL DEFAULT 0"),
+}
 APPEND_ONLY = ("entries", "folds", "scores", "events")
 GUARD = """CREATE TRIGGER {table}_{verb} BEFORE {verb} ON {table}
 BEGIN SELECT RAISE(ABORT, '{table} are only ever added to'); END;"""
@@ -86,6 +91,8 @@ class Entry:
     at_seconds: float  # since the start of the run
     folder: str
     log: str
+    cost_tokens: int = 0  # of the model that wrote it, read and written
+    cost_dollars: float = 0.0
 
 
 ENTRY_COLUMNS = tuple(name for name in Entry.__dataclass_fields__ if name != "fold_scores")
@@ -210,8 +217,11 @@ class Record:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         with self._transaction() as connection:
-            if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
                 _create(connection)
+            elif version < VERSION:
+                _upgrade(connection, version)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -240,6 +250,13 @@ def _create(connection: sqlite3.Connection) -> None:
     guards = [GUARD.format(table=table, verb=verb) for table in APPEND_ONLY for verb in ("UPDATE", "DELETE")]
     for statement in (*SCHEMA.split(";\n"), *guards):
         connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _upgrade(connection: sqlite3.Connection, version: int) -> None:
+    for known in range(version, VERSION):
+        for statement in UPGRADES[known]:
+            connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {VERSION}")
 
 

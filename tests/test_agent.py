@@ -71,7 +71,7 @@ def test_the_proposer_never_writes_the_same_solution_twice() -> None:
         seen.add(key)
         made = entry(number, solution.recipe, float(rng.uniform(0.7, 0.9)), operator=solution.operator)
         entries.append(made)
-        proposer.observe(made, won=bool(rng.random() < 0.3))
+        proposer.observe(made, won=bool(rng.random() < 0.3), gained=0.1)
     assert len(seen) > 40
     assert len({e.operator for e in entries}) >= 5
 

@@ -33,7 +33,8 @@ def started(path: Path, run: str = "a", task: str = "t") -> Record:
 
 def test_an_entry_reads_back_as_it_was_written(tmp_path: Path) -> None:
     entries = [ENTRY, replace(ENTRY, number=1, parents=(0,), status="error", score=None, spread=None, fold_scores=()),
-               replace(ENTRY, number=2, parents=(0, 1), operator="crossover")]
+               replace(ENTRY, number=2, parents=(0, 1), operator="crossover"),
+               replace(ENTRY, number=3, operator="draft", cost_tokens=5210, cost_dollars=0.0375)]
     with started(tmp_path / "r.db") as record:
         for entry in entries:
             record.add_entry(entry)
@@ -52,6 +53,20 @@ def test_any_text_and_any_number_read_back(
     with started(tmp_path_factory.mktemp("r") / "r.db") as record:
         record.add_entry(entry)
         assert record.entries("a") == [entry]
+
+
+def test_a_record_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+    with started(tmp_path / "r.db") as record:
+        record.add_entry(ENTRY)
+    with sqlite3.connect(tmp_path / "r.db") as old:
+        old.execute("ALTER TABLE entries DROP COLUMN cost_tokens")
+        old.execute("ALTER TABLE entries DROP COLUMN cost_dollars")
+        old.execute("PRAGMA user_version = 1")
+    old.close()
+    paid = replace(ENTRY, number=1, cost_tokens=7, cost_dollars=0.5)
+    with Record(tmp_path / "r.db") as record:
+        record.add_entry(paid)
+        assert record.entries("a") == [ENTRY, paid]
 
 
 def test_a_fold_without_a_score_keeps_its_place(tmp_path: Path) -> None:

@@ -13,5 +13,8 @@ class Proposer(Protocol):
     def propose(self, entries: Sequence[Entry]) -> Solution | None:
         """The next solution, or None when there is nothing worth a trial while others are in flight."""
 
-    def observe(self, entry: Entry, *, won: bool) -> None:
-        """Learn from a finished entry; `won`: it improved the blend beyond noise."""
+    def observe(self, entry: Entry, *, won: bool, gained: float) -> None:
+        """Learn from a finished entry; `won`: it improved the blend beyond noise; `gained`: by how many standard errors."""
+
+    def wait(self, seconds: float) -> bool:
+        """Whether a proposal is being written that may still come; returns once it is here, after `seconds` at most."""

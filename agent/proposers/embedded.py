@@ -44,7 +44,10 @@ class Embedded:
         parents = self._parents(entries)
         return self._evolve(parents) if parents else None
 
-    def observe(self, entry: Entry, *, won: bool) -> None:
+    def wait(self, seconds: float) -> bool:
+        return False
+
+    def observe(self, entry: Entry, *, won: bool, gained: float) -> None:
         self.bandit.update(entry.operator, won, entry.cost_cpu_seconds)
         recipe = recipe_of(entry)
         if recipe is None:

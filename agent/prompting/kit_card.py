@@ -1,0 +1,88 @@
+"""Lists the kit's functions with their signatures and the first words of their docstrings, read from source, not imported."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+BLOCK = ["train", "predict", "task"]
+LABELLED = ["train", "target", "predict", "task"]
+INSIDE = ("batch_ensemble", "boosters", "calendar", "clock", "heads", "linear", "losses", "nets", "packed", "residual",
+          "training")
+# modules whose other functions are parts of their models, not tools
+MOST = 240  # characters of a docstring
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One public function. kind: block (returns new frames), model (returns predictions) or tool (anything else)."""
+
+    name: str
+    kind: str
+    signature: str
+    returns: str
+    says: str
+
+    @property
+    def line(self) -> str:
+        return f"- `{self.call}` {self.says}"
+
+    @property
+    def call(self) -> str:
+        return f"{self.name}({self.signature}){self.returns}"
+
+
+def kit_card(kit: Path, *, brief: bool = False) -> str:
+    """The kit in a folder as Markdown; `brief` lists blocks and models only, without what they say."""
+    parts = []
+    for kind, title in TITLES.items():
+        found = [tool for tool in tools(kit) if tool.kind == kind]
+        if found and not (brief and kind == "tool"):
+            lines = [f"- `{tool.call}`" if brief else tool.line for tool in found]
+            parts.append(f"{title}\n" + "\n".join(lines))
+    return "\n\n".join(parts)
+
+
+TITLES = {
+    "block": "Blocks: `train, predict = block(...)`; new frames, what they were given stays as it was.",
+    "model": "Models: `return model(...)`; predictions for `predict`, in the shape of `task.prediction`.",
+    "tool": "Smaller tools:",
+}
+
+
+def tools(kit: Path) -> list[Tool]:
+    """The public functions of a kit, module by module."""
+    return [tool for path in sorted(kit.glob("*.py")) if path.stem != "__init__" for tool in _of_module(path)]
+
+
+def _of_module(path: Path) -> Iterator[Tool]:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and ast.get_docstring(node):
+            kind = _kind(node)
+            returns = f" -> {ast.unparse(node.returns)}" if kind == "tool" and node.returns else ""
+            if kind != "tool" or path.stem not in INSIDE:
+                yield Tool(f"{path.stem}.{node.name}", kind, _signature(node, kind), returns, _first_words(node))
+
+
+def _kind(node: ast.FunctionDef) -> str:
+    names = [argument.arg for argument in node.args.args]
+    if names[:4] == LABELLED:
+        return "block" if node.returns is not None and "Frames" in ast.unparse(node.returns) else "model"
+    return "block" if names == BLOCK and node.returns is not None and "Frames" in ast.unparse(node.returns) else "tool"
+
+
+def _signature(node: ast.FunctionDef, kind: str) -> str:
+    """Arguments with their defaults; what every block and model takes goes without its types."""
+    arguments = node.args
+    if kind == "tool":
+        return ast.unparse(arguments)
+    shown = [argument.arg for argument in arguments.args] + (["*"] if arguments.kwonlyargs else [])
+    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        shown.append(argument.arg if default is None else f"{argument.arg}={ast.unparse(default)}")
+    return ", ".join(shown + ([f"**{arguments.kwarg.arg}"] if arguments.kwarg else []))
+
+
+def _first_words(node: ast.FunctionDef) -> str:
+    """The docstring's first paragraph on one line."""
+    words = " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
+    return words if len(words) <= MOST else words[: MOST - 1].rsplit(" ", 1)[0] + " ..."

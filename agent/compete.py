@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from agent.choices import Choices
 from agent.ensemble import Ensemble, build
 from agent.kit import baselines
 from agent.pool import Pool
@@ -33,6 +34,7 @@ EASY_ROWS = 20_000
 SHORTEST_TRIAL = 4.0  # seconds a fold is always given
 WORTH = 0.02          # standard errors that the honest estimate must gain for an entry to have won
 BLEND_SHARE = 0.08    # of the wall clock that blending may take while trials run
+ALIKE = 0.25          # by how much the rows of two folds may differ for one to take over what the other chose
 GIB = 1 << 30
 
 PRIOR = '''"""A constant: what to answer when nothing is known."""
@@ -93,6 +95,7 @@ class Job:
     candidate: Candidate
     fold: int
     seconds: float
+    hints: Choices = field(default_factory=list)
 
 
 def compete(
@@ -183,7 +186,7 @@ class Game:
             inputs["assets"] = setting.task.assets_folder
         rows = setting.arrays.predict_rows(job.fold)
         card = {**self.card, "seed": job.candidate.solution.seed, "threads": 1, "device": setting.device,
-                "seconds_left": round(job.seconds, 2)}
+                "seconds_left": round(job.seconds, 2), "hints": job.hints}
         limits = Limits(wall_seconds=max(0.5, min(self.left(), 2.5 * job.seconds + 5)), cpu_seconds=None,
                         memory_bytes=setting.memory_bytes, disk_bytes=GIB, threads=1)
         return self.executor.run(job.candidate.solution.source, inputs=inputs, limits=limits,
@@ -193,7 +196,7 @@ class Game:
         """Grade a finished trial; close its candidate when the race is over."""
         candidate, fold = job.candidate, job.fold
         rows = self.setting.arrays.validation_rows(fold)
-        candidate.take(fold, trial, validation_rows=len(rows))
+        candidate.take(fold, trial, validation_rows=len(rows), hinted=bool(job.hints))
         self.view.trial(candidate.number, fold, trial.status)
         if len(candidate.validated.get(fold, ())):
             candidate.scores[fold] = fold_score(self.judge, self.setting.arrays.truth[rows], candidate.validated[fold])
@@ -248,8 +251,19 @@ class Game:
     def _job(self, candidate: Candidate, fold: int) -> Job:
         candidate.running.add(fold)
         rounds = math.ceil((candidate.folds - len(candidate.validated)) / self.setting.slots)
-        fair = min(self.setting.fair_seconds, self.left() / max(1, rounds))
-        return Job(candidate, fold, max(fair, min(SHORTEST_TRIAL, self.left())))
+        hints, folds = self._hints(candidate, fold), candidate.folds
+        part = 1.0
+        if candidate.solution.looks and not self.setting.arrays.final:  # the fold that looks for the others takes two parts
+            part = (1 if hints else 2) * folds / (folds + 1)
+        fair = min(part * self.setting.fair_seconds, self.left() / max(1, rounds))
+        return Job(candidate, fold, max(fair, min(SHORTEST_TRIAL, self.left())), hints)
+
+    def _hints(self, candidate: Candidate, fold: int) -> Choices:
+        """What another fold of the candidate chose that fits about as many rows."""
+        arrays = self.setting.arrays
+        gaps = {other: abs(arrays.fit_rows(other) / arrays.fit_rows(fold) - 1) for other in candidate.found}
+        nearest = min(gaps, key=gaps.__getitem__, default=None)
+        return candidate.found[nearest] if nearest is not None and gaps[nearest] <= ALIKE else []
 
     def _behind(self, candidate: Candidate) -> bool:
         rivals = [scores for number, scores in self.state.fold_scores.items() if number]

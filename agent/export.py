@@ -16,6 +16,7 @@ import numpy as np
 
 import tasks
 from agent.blend import Blend
+from agent.choices import Choices, choices
 from leaderboard.record import Entry
 from tasks.arrays import Arrays
 from tasks.decision import Decision
@@ -26,7 +27,6 @@ DRIVER, BLEND = HERE / "rebuild.py", HERE / "blend.py"
 TASKS = Path(tasks.__file__).parent
 PATIENCE = 4.0  # times the seconds a fit had in the run, so that a slower machine does not cut it short
 FOLD = re.compile(r"^--- fold (\d{1,4}): .*$", re.MULTILINE)  # opens what a trial printed, in an entry's log.txt
-CHOICE = re.compile(r"^choice (\w{1,40})=(.{1,4000})$", re.MULTILINE)  # what kit/clock.py prints
 
 
 @dataclass(frozen=True)
@@ -103,24 +103,12 @@ def _write_facts(
         np.savez_compressed(partial / f"{name}.npz", **parts)  # type: ignore[arg-type]
 
 
-def _choices(log: Path, arrays: Arrays) -> list[list[Any]]:
-    """For each fit that predicts the test the [name, value] of its choices; none where the log is cut or silent.
-
-    A member's own code may have printed any of it: it is read as small JSON, and told to that member alone.
-    """
+def _choices(log: Path, arrays: Arrays) -> list[Choices]:
+    """For each fit that predicts the test its choices; none where the log is cut or silent."""
     text = log.read_text(encoding="utf-8") if log.is_file() else ""
     parts = FOLD.split(text)  # what stood before the first heading, then number, text, number, text, ...
     printed = {int(number): part for number, part in zip(parts[1::2], parts[2::2], strict=True)}
-    lines = [CHOICE.findall(printed.get(fold, "")) for fold in _testing(arrays)]
-    return [[[name, value] for name, line in found if (value := _small_json(line)) is not None] for found in lines]
-
-
-def _small_json(line: str) -> Any:
-    """The line's value; None where it has none or could nest too deep to be written again."""
-    try:
-        return json.loads(line) if line.count("[") + line.count("{") < 50 else None
-    except ValueError:
-        return None
+    return [choices(printed.get(fold, "")) for fold in _testing(arrays)]
 
 
 def _testing(arrays: Arrays) -> list[int]:

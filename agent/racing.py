@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from agent.choices import Choices, choices
 from agent.solution import Solution
 from sandbox import Cost, Trial
 from tasks.decision import choose_decision
@@ -29,6 +30,7 @@ class Candidate:
     running: set[int] = field(default_factory=set)
     status: str = "running"
     log: str = ""
+    found: dict[int, Choices] = field(default_factory=dict)  # what folds chose that were told nothing
 
     @property
     def waiting(self) -> list[int]:
@@ -47,14 +49,20 @@ class Candidate:
         """What was printed, and before it what became of the solution before any trial."""
         return (self.solution.written.log if self.solution.written else "") + self.log
 
-    def take(self, fold: int, trial: Trial, *, validation_rows: int) -> None:
-        """Note a trial's result; anything but `ok` ends the candidate with that status."""
+    def take(self, fold: int, trial: Trial, *, validation_rows: int, hinted: bool = False) -> None:
+        """Note a trial's result; anything but `ok` ends the candidate with that status.
+
+        What a fold chose by looking is kept for the others, but only where the code is the host's own, written from a
+        recipe: other code could tell them the labels they are to predict.
+        """
         self.running.discard(fold)
         self.costs.append(trial.cost)
         self.log = (self.log + f"--- fold {fold}: {trial.status} {trial.reason}\n{trial.log}\n")[-20_000:]
         if trial.status != "ok" or trial.prediction is None:
             self.status = trial.status if self.status == "running" else self.status
             return
+        if self.solution.recipe is not None and not hinted:
+            self.found[fold] = choices(trial.log)
         self.validated[fold] = trial.prediction[:validation_rows]
         self.tested[fold] = trial.prediction[validation_rows:]
 

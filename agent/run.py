@@ -33,7 +33,6 @@ from tasks.spec import Task, load, load_task
 from tasks.tables import survey
 from tasks.validation import Plan, design
 
-FEWEST_CODES = 150  # levels from which a whole-number column may be a code
 KIT = Path(__file__).parent / "kit"
 CATALOG = Path(__file__).parent.parent / "tasks" / "catalog"
 
@@ -113,7 +112,7 @@ def prepare(folder: Path, options: Options) -> Preparation:
     found = survey(train, test, id=task.id, targets=task.targets, text=task.text, assets=task.assets_folder)
     plan = design(task, train, test, found.roles, seed=options.seed)
     notes = (*task.inferred, *found.notes, *(f"{name} is left out: {why}" for name, why in found.dropped.items()))
-    return Preparation(replace(task, inferred=notes), plan, found.roles, _traits(task, plan, found.roles, train),
+    return Preparation(replace(task, inferred=notes), plan, found.roles, _traits(task, plan, found.roles, train, test),
                        train, test)
 
 
@@ -251,10 +250,10 @@ def operator_priors(record: Record) -> dict[str, tuple[float, float]]:
     return counts
 
 
-def _traits(task: Task, plan: Plan, roles: Mapping[str, str], train: pd.DataFrame) -> Traits:
+def _traits(task: Task, plan: Plan, roles: Mapping[str, str], train: pd.DataFrame, test: pd.DataFrame) -> Traits:
     levels = [train[name].nunique() for name, role in roles.items() if role == "categorical"]
-    whole = [code_levels(train[name]) for name, role in roles.items() if role == "numeric" and len(roles) <= 1000]
-    codes = [count for count in whole if FEWEST_CODES <= count <= len(train) / 10]
+    numbers = [name for name, role in roles.items() if role in ("numeric", "datetime") and len(roles) <= 1000]
+    codes = list(code_levels(train, test, numbers).values())
     card = {"kind": task.kind, "metric": task.metric, "classes": task.classes, "targets": task.targets, "roles": roles,
             "group": plan.group, "time": plan.time}
     return Traits.of(card, rows=len(train), top_levels=max(levels + codes, default=0), forward=plan.scheme == "forward",

@@ -20,6 +20,8 @@ SUPERVISED = frozenset({
     "encoders.target_mean", "features.group_aggregates", "features.pairs", "text.reduce", "calendar.lags",
 })  # blocks that also take the target, cross-fitted inside the train rows
 
+LOOKING = frozenset({"boosters", "linear", "text"})
+
 MAKERS = ("encoders.levels", "images.features", "calendar.features", "features.dates", "encoders.rare", "encoders.pairs",
           "calendar.lags")
 # blocks that make columns for others to work on: they come first, in this order
@@ -93,6 +95,11 @@ class Solution:
     seed: int = 0
     written: Written | None = None
     failed: str = ""
+
+    @property
+    def looks(self) -> bool:
+        """Whether its model looks for rounds or a penalty before it fits, and another fold may take over what it found."""
+        return self.recipe is not None and self.recipe.model.split(".")[0] in LOOKING
 
 
 def _place(block: Block) -> int:

@@ -60,6 +60,10 @@ class Arrays:
         """Train rows (host's order) that a fit validates, in the order in which its predictions come first."""
         return self.folds[fold][1] if fold < len(self.folds) else np.zeros(0, dtype=np.int64)
 
+    def fit_rows(self, fold: int) -> int:
+        """How many rows a fit is made on."""
+        return len(self.folds[fold][0]) if fold < len(self.folds) else self.n_train
+
     def tests(self, fold: int) -> bool:
         """Whether a fit predicts the test rows, after its validate rows."""
         return not self.final or fold == len(self.folds)

@@ -23,7 +23,10 @@ Rows = np.ndarray
 Folds = tuple[tuple[Rows, Rows], ...]
 TIME_WORDS = re.compile(r"(?i)(^|[_\W])(date|day|week|month|year|yr|time|timestamp|epoch|period|quarter)s?($|[_\W])")
 SAME_ENTITIES = 0.05  # a column whose levels in train are had by fewer test rows names entities, and test has others
+LARGE_FOLDS = 3
 LARGE_ROWS = 50_000  # three folds instead of five: the time buys better models, and the folds are large enough
+RARE_ROWS = 100  # of the rarer class that each fold should validate
+TENTHS = 10  # large data: each of the three folds validates a tenth of the rows, so that its model knows nine tenths
 SHIFTED = 0.65  # adversarial AUC above which the plan warns
 
 
@@ -67,7 +70,7 @@ def design(
         raise TaskError("train.csv and test.csv share no usable feature column: ids, constants and repeats are none")
     if len(train) < 4:
         raise TaskError(f"train.csv has {len(train)} rows with a target; a validation plan needs at least 4")
-    count = folds or (3 if len(train) > LARGE_ROWS else 5)
+    count = folds or (LARGE_FOLDS if len(train) > LARGE_ROWS else 5)
     rng = np.random.default_rng(seed)
     auc, columns = adversarial(train, test, {c: r for c, r in roles.items() if c != task.group}, seed=seed)
     choice = _forward(task, train, test, roles, count) or _blocks(task, train, test, roles, count, rng)
@@ -93,11 +96,22 @@ def _verdict(plan: Plan, auc: float | None, columns: Sequence[str]) -> tuple[str
 def _shuffled(task: Task, train: pd.DataFrame, count: int, rng: np.random.Generator) -> Plan:
     key, scheme, why = _strata(task, train)
     count, why = _fewer_for_rare(task, key, min(count, len(train) // 2), why)
-    fold = _deal(key, count, rng, even=task.kind in CLASSED)
+    parts = _parts(count, key, task)
+    fold = _deal(key, parts, rng, even=task.kind in CLASSED)
     if task.kind in CLASSED:  # the only row of a class stays among the fit rows: no fold can learn and validate it
         _, codes, sizes = np.unique(key, return_inverse=True, return_counts=True)
         fold[sizes[codes] == 1] = -1
-    return Plan(scheme, _from_labels(fold, count), len(train), reasons=(f"{count} folds, {scheme}: {why}",))
+    return Plan(scheme, _from_labels(fold, count), len(train), reasons=(f"{_folds(count, parts)}, {scheme}: {why}",))
+
+
+def _parts(count: int, key: np.ndarray, task: Task) -> int:
+    """Into how many parts rows are dealt, of which `count` are validated: all where a class is rare."""
+    rare = task.kind == "binary" and np.bincount(key).min() < TENTHS * RARE_ROWS
+    return TENTHS if len(key) > LARGE_ROWS and count == LARGE_FOLDS and not rare else count
+
+
+def _folds(count: int, parts: int) -> str:
+    return f"{count} folds" if parts == count else f"{count} folds of one in {parts} rows each"
 
 
 def _strata(task: Task, train: pd.DataFrame) -> tuple[np.ndarray, str, str]:
@@ -175,9 +189,10 @@ def _plan_of_groups(
     if count < 2:
         return None
     key, scheme, _ = _strata(task, train)
-    fold = _deal_groups(codes, _histogram(key, codes, groups, task), count, rng)[codes]
+    parts = _parts(count, key, task) if groups >= 100 else count
+    fold = _deal_groups(codes, _histogram(key, codes, groups, task), parts, rng)[codes]
     scheme = "stratified_grouped" if task.kind in CLASSED else "grouped"
-    reason = f"{count} folds, {scheme} by {name} ({groups} groups): {why}"
+    reason = f"{_folds(count, parts)}, {scheme} by {name} ({groups} groups): {why}"
     return Plan(scheme, _from_labels(fold, count), len(train), group=name, reasons=(reason,))
 
 

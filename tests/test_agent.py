@@ -11,10 +11,11 @@ from agent.blend import Blend, ranks
 from agent.ensemble import build
 from agent.portfolio import opening
 from agent.proposers.embedded import Embedded
-from agent.racing import cannot_win
-from agent.solution import Block, Recipe, render
+from agent.racing import Candidate, cannot_win
+from agent.solution import Block, Recipe, Solution, render
 from agent.traits import Traits
 from leaderboard.record import Entry
+from sandbox import Cost, Trial
 from tasks.metrics import metric
 
 TRAITS = Traits(kind="binary", metric="auc", rows=3000, classes=2, numeric=6, categorical=4, text=1, datetime=1,
@@ -123,6 +124,16 @@ def test_distributions_blend_into_distributions(kind: str, judge: str) -> None:
     made = build(metric(judge), kind, truth, {n: v / v.sum(1, keepdims=True) for n, v in views.items()}, seed=0)
     raw = made.blend.apply({n: v / v.sum(1, keepdims=True) for n, v in views.items()})
     assert raw.sum(axis=1) == pytest.approx(np.ones(800), abs=1e-6)
+
+
+def test_only_code_from_a_recipe_tells_other_folds_what_it_found() -> None:
+    trial = Trial("ok", np.zeros(4), Cost(1.0, 1.0, 1), log="choice best_rounds={\"rounds\":[7]}\n")
+    own, foreign = (Candidate(1, Solution("", "x", "x", "x", recipe=recipe), 5, 0.0)
+                    for recipe in (Recipe("boosters.lightgbm"), None))
+    for candidate in (own, foreign):
+        candidate.take(0, trial, validation_rows=4)
+    assert own.found == {0: [["best_rounds", {"rounds": [7]}]]}
+    assert not foreign.found
 
 
 def test_racing_stops_what_is_far_behind_and_spares_what_is_near() -> None:

@@ -386,6 +386,18 @@ def test_a_replay_repeats_inner_folds(model: str, capsys: pytest.CaptureFixture[
     np.testing.assert_allclose(first, again, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("model", ["lightgbm", "xgboost", "catboost", "linear"])
+@pytest.mark.parametrize("kind", ["multiclass", "multiregression"])
+def test_a_hint_saves_looking_again(model: str, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    train, predict = frame(150, 0), frame(11, 1)
+    target = target_of(kind, train)
+    first = MODELS[model](train, target, predict, card(kind))
+    hints = printed_choices(capsys.readouterr().out)
+    again = MODELS[model](train, target, predict, card(kind, hints=list(hints)))
+    assert printed_choices(capsys.readouterr().out) == hints
+    np.testing.assert_allclose(first, again, rtol=0, atol=1e-9)
+
+
 def test_a_replay_of_another_model_is_put_aside() -> None:
     task = card("binary", replay=[["trees", 3], ["strength", [1.0, 0.0]]])
     assert clock.chosen(task, "strength") is None

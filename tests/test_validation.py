@@ -206,3 +206,12 @@ def test_what_was_written_is_read_back_alike(tmp_path: Path) -> None:
     assert all(np.array_equal(a, b) for x, y in zip(again.folds, arrays.folds, strict=True)
                for a, b in zip(x, y, strict=True))
     assert load_plan(tmp_path / "run")["scheme"] == "stratified"
+
+
+def test_large_data_validate_three_tenths_so_that_models_know_nine(tmp_path: Path) -> None:
+    test = rows(100, first=60_000)
+    *_, large = planned(write_folder(tmp_path / "even", binary(60_000), test))
+    assert [(len(fit), len(held)) for fit, held in large.folds] == [(54_000, 6_000)] * 3
+    few = rows(60_000).assign(y=(np.arange(60_000) < 300) * 1)
+    *_, rare = planned(write_folder(tmp_path / "rare", few, test))
+    assert rare.validated.all() and len(rare.folds) == 3

@@ -1,7 +1,8 @@
 """Fits gradient-boosted trees: LightGBM, XGBoost and CatBoost behind one way to choose the number of rounds.
 
 The rounds are found by early stopping on a fifth of the fold's own train rows (see splits.py), then the model is
-fitted again on all of them. `rounds=` skips the search; `inner_folds=` averages early-stopped models instead.
+fitted again on all of them. What another fold of the run has found is taken over (clock.hinted). `rounds=` skips the
+search; `inner_folds=` averages early-stopped models instead.
 What time decided is printed as the choice `best_rounds` (see clock.py), and a replay fits just that.
 Further options go to the library under its own names.
 """
@@ -173,6 +174,9 @@ def _boost(
         settings = dict(params)
         if (known := clock.chosen(task, "best_rounds")) is not None:
             return _again(engine, table, goal, task, settings, train, target, inner_folds, known)
+        if not inner_folds and not rounds and (hint := clock.hinted(task, "best_rounds")) is not None:
+            settings["learning_rate"] = hint["learning_rate"]
+            return _refit(engine, table, goal, task, settings, _rounds_for_all(hint))
         settings["learning_rate"] = _affordable_rate(engine, table, goal, task, settings)
         if inner_folds:
             return _bagged(engine, table, goal, task, settings, splits.fold_numbers(train, target, task, inner_folds))
@@ -181,12 +185,25 @@ def _boost(
         if search and search.seconds > 0.9 * losses.seconds(goal):  # no time to refit
             _choose(settings, [search.used], part=search.part)
             return search.predict(table.predict)
-        everything = Plan(np.arange(len(train)), None, best, 0, goal.deadline)
-        predictor, used = engine(table, goal, everything, task, settings)
-        _choose(settings, [used])
-        return predictor(table.predict)
+        return _refit(engine, table, goal, task, settings, best)
 
     return losses.solve(target, task, len(predict), fit)
+
+
+def _refit(
+    engine: Engine, table: Table, goal: Goal, task: SimpleNamespace, settings: dict[str, Any], rounds: int
+) -> np.ndarray:
+    """Predictions of a model of so many rounds on all train rows."""
+    everything = Plan(np.arange(len(table.train)), None, rounds, 0, goal.deadline)
+    predictor, used = engine(table, goal, everything, task, settings)
+    _choose(settings, [used])
+    return predictor(table.predict)
+
+
+def _rounds_for_all(hint: dict[str, Any]) -> int:
+    """Rounds for all train rows, from what another fold of the same size chose; a tenth more where it had to hold out."""
+    used = int(hint["rounds"][0])
+    return max(1, used if hint["part"] is None else round(1.1 * used))
 
 
 def _choose(settings: dict[str, Any], rounds: list[int], *, part: int | None = None) -> None:

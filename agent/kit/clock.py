@@ -32,13 +32,24 @@ def chosen(task: SimpleNamespace, name: str) -> Any:
 
     Each call takes one choice from `task.replay`, a list of [name, value] in the order in which they were made.
     """
-    replay = getattr(task, "replay", None)
-    if not replay:
+    return _next(getattr(task, "replay", None), name)
+
+
+def hinted(task: SimpleNamespace, name: str) -> Any:
+    """What the same solution chose at this place on another fold of the run: `task.hints`, taken as `chosen` is.
+
+    Looking for a number of rounds or a penalty costs more than the fit that follows; one fold's look serves all.
+    """
+    return _next(getattr(task, "hints", None), name)
+
+
+def _next(choices: list[Any] | None, name: str) -> Any:
+    if not choices:
         return None
-    if replay[0][0] != name:
-        replay.clear()  # what follows belongs to other models
+    if choices[0][0] != name:
+        choices.clear()  # what follows belongs to other models
         return None
-    return replay.pop(0)[1]
+    return choices.pop(0)[1]
 
 
 def choose(name: str, value: Any) -> None:

@@ -9,29 +9,40 @@ import pandas as pd
 from . import columns, losses, splits
 from .columns import Frames
 
+FEWEST = 150  # levels from which a number or a time may be a code
+ROWS = 5      # train rows that a code's level has on average, at least
+
 
 def levels(
-    train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, *, fewest: int = 150, rows: int = 10, most: int = 4
+    train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, *, fewest: int = FEWEST, rows: int = ROWS, most: int = 4
 ) -> Frames:
-    """Adds whole-number columns that look like codes once more as categoricals, `<name>_level`.
+    """Adds whole-number columns that look like codes, and times that come back, as categoricals `<name>_level`.
 
     Codes have at least `fewest` levels with `rows` train rows each on average; the `most` with most levels are taken.
     """
-    counts_of = {name: code_levels(train[name]) for name in columns.named(train, task, "numeric")}
-    fitting = [name for name, count in counts_of.items() if fewest <= count <= len(train) / rows]
-    chosen = sorted(fitting, key=lambda name: -counts_of[name])[:most]
+    names = columns.named(train, task, "numeric", "datetime")
+    counts_of = code_levels(train, predict, names, fewest=fewest, rows=rows)
     left, right = {}, {}
-    for name in chosen:
-        a, b, count = columns.codes(train[name], predict[name])
+    for name in sorted(counts_of, key=lambda name: -counts_of[name])[:most]:
+        a, b, count = columns.codes(*(pd.Series(columns.numbers(part[name])) for part in (train, predict)))
         left[f"{name}_level"], right[f"{name}_level"] = (pd.Categorical(part, categories=range(count)) for part in (a, b))
     return columns.beside(train, left), columns.beside(predict, right)
 
 
-def code_levels(column: pd.Series) -> int:
-    """How many levels a numeric column has if it holds whole numbers only, else 0."""
-    values = columns.numbers(column)
-    values = values[~np.isnan(values)]
-    return len(np.unique(values)) if len(values) and bool((values == np.floor(values)).all()) else 0
+def code_levels(
+    train: pd.DataFrame, predict: pd.DataFrame, names: list[str], *, fewest: int = FEWEST, rows: int = ROWS
+) -> dict[str, int]:
+    """How many levels those of the numeric and datetime columns have that look like codes: whole numbers, and times
+    that mostly come back in the rows to predict."""
+    found = {}
+    for name in names:
+        a, b = columns.numbers(train[name]), columns.numbers(predict[name])
+        count = len(np.unique(a[~np.isnan(a)]))
+        is_time = pd.api.types.is_datetime64_any_dtype(train[name].dtype)
+        whole = bool(np.nanmean(np.isin(b, a)) >= 0.5) if is_time else bool((a == np.floor(a))[~np.isnan(a)].all())
+        if fewest <= count <= len(train) / rows and whole:
+            found[name] = count
+    return found
 
 
 def counts(

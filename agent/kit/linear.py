@@ -76,7 +76,7 @@ def fit_matrix(
         goal = losses.plain(goal)
         if left.shape[1] == 0:
             return losses.prior(goal, right.shape[0])
-        known = clock.chosen(task, "strength")
+        known = clock.chosen(task, "strength") or clock.hinted(task, "strength")
         penalty, shift = known or _choose(left, goal, splits.held_out(train, target, task), strength)
         clock.choose("strength", [penalty, shift])
         everything = np.ones(left.shape[0], dtype=bool)
@@ -159,7 +159,7 @@ def support_vectors(
         if laid[scales[0]][0].shape[1] == 0:
             return losses.prior(goal, len(predict))
         number = _spread(goal, splits.fold_numbers(train, target, task, 3))
-        known = clock.chosen(task, "machine")
+        known = clock.chosen(task, "machine") or clock.hinted(task, "machine")
         tried = [tuple(known)] if known else [(name, price) for name in scales for price in ([cost] if cost else COSTS)]
         best = _best_machine(laid, goal, number, tried)
         clock.choose("machine", best[:2])

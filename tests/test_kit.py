@@ -386,7 +386,7 @@ def test_a_replay_repeats_inner_folds(model: str, capsys: pytest.CaptureFixture[
     np.testing.assert_allclose(first, again, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("model", ["lightgbm", "xgboost", "catboost", "linear"])
+@pytest.mark.parametrize("model", ["lightgbm", "xgboost", "catboost", "regularised"])
 @pytest.mark.parametrize("kind", ["multiclass", "multiregression"])
 def test_a_hint_saves_looking_again(model: str, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     train, predict = frame(150, 0), frame(11, 1)

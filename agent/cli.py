@@ -49,13 +49,14 @@ def command_names() -> list[str]:
 
 
 def _our_errors() -> tuple[type[Exception], ...]:
+    from leaderboard.host.refusal import HostError
     from leaderboard.record import RecordError
     from sandbox import SandboxError
     from tasks.catalogue import CatalogueError
     from tasks.spec import TaskError
     from tasks.submission import SubmissionError
 
-    return (UsageError, RecordError, SandboxError, CatalogueError, TaskError, SubmissionError)
+    return (UsageError, HostError, RecordError, SandboxError, CatalogueError, TaskError, SubmissionError)
 
 
 if __name__ == "__main__":

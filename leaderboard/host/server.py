@@ -1,0 +1,41 @@
+"""Runs the host until it is told to stop (SIGINT, SIGTERM)."""
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from leaderboard.host.app import Settings, make_app
+from leaderboard.host.home import Home
+from leaderboard.host.refusal import HostError
+
+
+def serve(home: Home, settings: Settings, *, bind: str, port: int, ready: Callable[[str], None]) -> None:
+    """Serve at bind:port (0: any free port). `ready` is given the URL once connections are accepted.
+
+    The URL is in the home's file `url` meanwhile. Raises HostError where the port is taken.
+    """
+    listening = _listen(bind, port)
+    url = f"http://{bind}:{listening.getsockname()[1]}"
+    config = uvicorn.Config(make_app(home, settings), http="h11", ws="none", access_log=False, log_level="warning",
+                            server_header=False, timeout_graceful_shutdown=5)
+    home.address.write_text(url, encoding="utf-8")
+    try:
+        ready(url)
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        home.address.unlink(missing_ok=True)
+        listening.close()
+
+
+def _listen(bind: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((bind, port))
+        made.listen(512)
+    except OSError as error:
+        made.close()
+        raise HostError(f"cannot listen at {bind}:{port}: {error.strerror}. Say another --port, or 0 for a free one") from error
+    return made

@@ -5,9 +5,15 @@ import gzip
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO
+from typing import Protocol
 
 CHUNK = 1 << 20
+
+
+class Packed(Protocol):
+    """What gives bytes as they are unpacked."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 class Unreadable(Exception):
@@ -40,7 +46,7 @@ def _unzip(submitted: Path, target: Path, largest: int) -> Path:
             return _copy(packed, target, largest)
 
 
-def _copy(packed: IO[bytes], target: Path, largest: int) -> Path:
+def _copy(packed: Packed, target: Path, largest: int) -> Path:
     written = 0
     with target.open("wb") as file:
         while chunk := packed.read(CHUNK):

@@ -30,7 +30,7 @@ from sandbox import executor as make_executor
 from tasks.arrays import Arrays, load_arrays, load_plan, write_arrays
 from tasks.metrics import metric
 from tasks.spec import Task, load, load_task
-from tasks.tables import survey
+from tasks.tables import as_dates, survey
 from tasks.validation import Plan, design
 
 KIT = Path(__file__).parent / "kit"
@@ -252,12 +252,24 @@ def operator_priors(record: Record) -> dict[str, tuple[float, float]]:
 
 def _traits(task: Task, plan: Plan, roles: Mapping[str, str], train: pd.DataFrame, test: pd.DataFrame) -> Traits:
     levels = [train[name].nunique() for name, role in roles.items() if role == "categorical"]
-    numbers = [name for name, role in roles.items() if role in ("numeric", "datetime") and len(roles) <= 1000]
-    codes = list(code_levels(train, test, numbers).values())
+    codes = list(_codes(roles, train, test).values())
     card = {"kind": task.kind, "metric": task.metric, "classes": task.classes, "targets": task.targets, "roles": roles,
             "group": plan.group, "time": plan.time}
     return Traits.of(card, rows=len(train), top_levels=max(levels + codes, default=0), forward=plan.scheme == "forward",
                      coded=len(codes), pixels=bool(grid(train[list(roles)], SimpleNamespace(**card))))
+
+
+def _codes(roles: Mapping[str, str], train: pd.DataFrame, test: pd.DataFrame) -> dict[str, int]:
+    """Levels of the numbers and times that look like codes."""
+    if len(roles) > 1000:
+        return {}
+    numbers = [name for name, role in roles.items() if role == "numeric"]
+    times = [name for name, role in roles.items() if role == "datetime"]
+    dates = {name: (as_dates(train[name]), as_dates(test[name])) for name in times}
+    known = {name: pair for name, pair in dates.items() if pair[0] is not None and pair[1] is not None}
+    left = train[numbers].assign(**{name: pair[0] for name, pair in known.items()})
+    right = test[numbers].assign(**{name: pair[1] for name, pair in known.items()})
+    return code_levels(left, right, [*numbers, *known])
 
 
 def _setting(task: Task, arrays: Arrays, run: str, options: Options, *, started: float) -> Setting:

@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import clock, columns, losses, splits
+from . import clock, columns, encoders, losses, splits
 from .losses import Goal
 
 SMALL = 3_000  # rows x classes below which one holdout is too noisy to choose the rounds on
 FASTEST = 0.2  # learning rate beyond which a short fit is not worth having
+NATIVE = 10  # levels up to which a categorical is split on as it is
 HEAVY = 50_000  # cells x classes from which a fit is timed before it is planned
 
 ROUNDS = ("n_estimators", "iterations", "num_boost_round")  # the libraries' names for `rounds`
@@ -79,9 +80,14 @@ def lightgbm(
     *,
     rounds: int | None = None,
     inner_folds: int = 0,
+    native: int = NATIVE,
     **params: Any,
 ) -> np.ndarray:
-    """Predictions of LightGBM; its own names for params (num_leaves, min_child_samples, cat_smooth, ...)."""
+    """Predictions of LightGBM; its own names for params (num_leaves, min_child_samples, cat_smooth, ...).
+
+    Categoricals of more than `native` levels are replaced by cross-fitted means of the target.
+    """
+    train, predict = _means_for_many(train, target, predict, task, native)
     return _boost(_lightgbm, train, target, predict, task, rounds, inner_folds, params)
 
 
@@ -93,9 +99,14 @@ def xgboost(
     *,
     rounds: int | None = None,
     inner_folds: int = 0,
+    native: int = NATIVE,
     **params: Any,
 ) -> np.ndarray:
-    """Predictions of XGBoost with native categoricals; its own names for params (max_depth, min_child_weight, ...)."""
+    """Predictions of XGBoost; its own names for params (max_depth, min_child_weight, ...).
+
+    Categoricals of more than `native` levels are replaced by cross-fitted means of the target.
+    """
+    train, predict = _means_for_many(train, target, predict, task, native)
     return _boost(_xgboost, train, target, predict, task, rounds, inner_folds, params)
 
 
@@ -111,6 +122,17 @@ def catboost(
 ) -> np.ndarray:
     """Predictions of CatBoost; its own names for params (depth, l2_leaf_reg, max_ctr_complexity, ...)."""
     return _boost(_catboost, train, target, predict, task, rounds, inner_folds, params)
+
+
+def _means_for_many(
+    train: pd.DataFrame, target: pd.Series | pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, native: int
+) -> columns.Frames:
+    """Means of the target for levels that are many: split on natively they fit what is chance in their few rows."""
+    names = [name for name in columns.named(train, task, "categorical") if train[name].nunique() > native]
+    missing = [name for name in names if f"{name}_mean0" not in train.columns]
+    if missing:
+        train, predict = encoders.target_mean(train, target, predict, task, names=missing)
+    return train.drop(columns=names), predict.drop(columns=names)
 
 
 def tabulate(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) -> Table:

@@ -141,18 +141,16 @@ def _team(connection: Connection, found: Competition, name: str) -> int:
         raise HostError(f"{name!r} is a rival team in {found.slug!r}; say --team NAME")
     if known is not None:
         return int(known.id)
-    made = connection.execute(insert(teams).values(
-        competition=found.id, name=name, created=clock.now(connection), rival=False))
-    return int(made.inserted_primary_key[0])
+    made = insert(teams).values(competition=found.id, name=name, created=clock.now(connection), rival=False)
+    return connection.execute(made.returning(teams.c.id)).scalar_one()
 
 
 def _insert(connection: Connection, task: Task, slug: str, rules: Rules, field: Path | None) -> None:
     now = clock.now(connection)
-    made = connection.execute(insert(competitions).values(
+    number = connection.execute(insert(competitions).values(
         slug=slug, title=task.title, metric=task.metric, greater_is_better=task.greater_is_better, created=now,
         deadline=now + rules.days * clock.DAY, daily_limit=rules.daily_limit, finals=rules.finals,
-        notebooks_only=rules.notebooks_only))
-    number = made.inserted_primary_key[0]
+        notebooks_only=rules.notebooks_only).returning(competitions.c.id)).scalar_one()
     for name, public, private in _rivals(field):
         connection.execute(insert(teams).values(
             competition=number, name=name, created=now, rival=True, public=public, private=private))

@@ -36,10 +36,10 @@ def create(connection: Connection, found: Competition, user: User, *, token: str
     if limits_of(connection, found, team).allowed < 1:
         raise Refused(400, _allowance_spent(found.daily_limit, now))
     upload = uploads.use(connection, found, user, token)
-    made = connection.execute(insert(submissions).values(
+    made = insert(submissions).values(
         competition=found.id, team=team, user=user.id, upload=upload, message=message, created=now,
-        late=now > found.deadline, selected=False, status=PENDING))
-    return int(made.inserted_primary_key[0])
+        late=now > found.deadline, selected=False, status=PENDING)
+    return connection.execute(made.returning(submissions.c.id)).scalar_one()
 
 
 def _allowance_spent(limit: int, now: float) -> str:

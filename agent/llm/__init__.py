@@ -1,6 +1,6 @@
 """What an LLM is to the agent: a request goes in, a reply comes out, and a reply says what went wrong; nothing is imported here.
 
-Makers of one: `agent/llm/choose.py` reads what the command line says. `complete` never raises for what an endpoint does.
+`agent/llm/connect.py` makes one from what the command line says. `complete` never raises for what an endpoint does.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,8 @@ class Message:
 class Request:
     """What is asked. `schema` (JSON Schema) is for decisions; code is always asked for as text.
 
-    `purpose` names the operator (draft, debug, ...) for the record. `role` picks the model: cheap or strong.
+    `purpose` names the operator (draft, debug, ...) for the record. `role` picks the model: cheap or strong. `most_seconds` is
+    what the caller can still wait for the whole call, every try and pause included; None: the model's own patience (#seconds=N).
     """
 
     messages: tuple[Message, ...]
@@ -32,6 +33,12 @@ class Request:
     temperature: float = 0.7
     seed: int = 0
     role: str = "strong"
+    most_seconds: float | None = None
+
+
+def patience(request: Request, most_seconds: float) -> float:
+    """How long to wait for a reply: what the model is given, or what the caller has left if that is less."""
+    return most_seconds if request.most_seconds is None else min(most_seconds, request.most_seconds)
 
 
 @dataclass(frozen=True)

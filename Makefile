@@ -1,4 +1,4 @@
-# make compete TASK=house-prices BUDGET=300 | make test | make check | make bench
+# make compete TASK=house-prices BUDGET=300 | make compete TASK=kaggle:SLUG | make test | make check | make bench
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -18,7 +18,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	@touch $@
 
 compete: setup
-	@$(BIN)/medalist compete $(TASK) --budget $(BUDGET) --seed $(SEED) $(ARGS)
+	@$(BIN)/medalist compete $(TASK) --budget $(BUDGET) --seed $(SEED) $(if $(filter kaggle:%,$(TASK)),--submit) $(ARGS)
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile

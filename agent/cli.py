@@ -49,14 +49,17 @@ def command_names() -> list[str]:
 
 
 def _our_errors() -> tuple[type[Exception], ...]:
+    from agent.spending import Unspent
     from leaderboard.host.refusal import HostError
+    from leaderboard.kaggle.failures import KaggleError
     from leaderboard.record import RecordError
     from sandbox import SandboxError
     from tasks.catalogue import CatalogueError
     from tasks.spec import TaskError
     from tasks.submission import SubmissionError
 
-    return (UsageError, HostError, RecordError, SandboxError, CatalogueError, TaskError, SubmissionError)
+    return (UsageError, Unspent, KaggleError, HostError, RecordError, SandboxError, CatalogueError, TaskError,
+            SubmissionError)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,17 @@ def print_outcome(outcome: Any, *, as_json: bool) -> None:
     Console().print(table)
 
 
+def print_standing(standing: Any, *, as_json: bool) -> None:
+    """What became of a submission."""
+    if as_json:
+        print(json.dumps(standing.to_json(), indent=1))
+        return
+    table = Table(title=f"Kaggle: {standing.sent.slug}", show_header=False)
+    for name, value in standing.rows():
+        table.add_row(name, value)
+    Console().print(table)
+
+
 def print_plan(plan: dict[str, Any], *, as_json: bool) -> None:
     """What a run would do."""
     if as_json:
@@ -62,6 +73,13 @@ def positive(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return value
+
+
+def whole(text: str) -> int:
+    """A whole number of 1 or more, for argparse."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of 1 or more")
+    return int(text)
 
 
 def _cell(value: Any) -> str:

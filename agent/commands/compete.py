@@ -1,17 +1,21 @@
-"""`medalist compete TASK`: a run, from reading the task to the graded submission."""
+"""`medalist compete TASK`: a run, from reading the task to the graded or, on Kaggle, the scored submission."""
 
 import argparse
+import json
 import os
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
-from agent.output import UsageError, positive, print_outcome, print_plan
+from agent.output import UsageError, positive, print_outcome, print_plan, print_standing, whole
 
-HELP = "compete in a task: a catalogue name or a folder with a Kaggle download"
+KAGGLE = "kaggle:"
+HELP = "compete in a task: a catalogue name, a folder with a Kaggle download, or kaggle:SLUG"
 
 
 def add(made: argparse.ArgumentParser) -> None:
-    made.add_argument("task", help="catalogue name, or folder with train.csv and test.csv")
+    made.add_argument("task", help="catalogue name, folder with train.csv and test.csv, or kaggle:SLUG")
     made.add_argument("--budget", type=positive, default=300.0, metavar="SECONDS", help="wall clock, the one dial")
     made.add_argument("--seed", type=int, default=0)
     made.add_argument("--until", type=float, metavar="SCORE", help="stop once the honest estimate reaches this")
@@ -20,14 +24,20 @@ def add(made: argparse.ArgumentParser) -> None:
     made.add_argument("--slots", type=int, default=None, help="trials at once (default: one per processor)")
     made.add_argument("--memory", type=positive, default=4.0, metavar="GIB", help="memory of one trial (default: 4)")
     made.add_argument("--answers", type=Path, help="a file with the test rows' answers: grade at the end, never before")
+    made.add_argument("--submit", action="store_true", help="submit to Kaggle at the end, and hourly in long runs")
+    made.add_argument("--submissions-per-day", type=whole, default=2, metavar="N",
+                      help="the most that are submitted a day, one of them kept for the end (default: 2)")
 
 
 def run(options: argparse.Namespace, started: float) -> None:
     from agent import run
     from agent.view import view
 
+    if options.submit and not options.task.startswith(KAGGLE):
+        raise UsageError(f"--submit is for Kaggle's competitions and {options.task!r} is none: say kaggle:SLUG")
     folder, answers = locate(options.task, options.data, options.answers)
-    started = time.monotonic() if answers != options.answers else started
+    ours = Path(options.task) == folder
+    started = started if ours else time.monotonic()  # preparing and downloading are not of the budget
     settings = run.Options(
         budget=options.budget, seed=options.seed, until=options.until, executor=options.executor, answers=answers,
         memory_bytes=int(options.memory * 2**30), **({"slots": options.slots} if options.slots else {}),
@@ -35,17 +45,45 @@ def run(options: argparse.Namespace, started: float) -> None:
     if options.plan:
         print_plan(run.plan_only(folder, settings), as_json=options.json)
         return
+    if options.submit:
+        _on_kaggle(options, folder, settings, started)
+        return
     outcome = run.start(folder, settings, runs=options.runs, view=view(quiet=options.json), started=started)
     print_outcome(outcome, as_json=options.json)
 
 
+def _on_kaggle(options: argparse.Namespace, folder: Path, settings: Any, started: float) -> None:
+    """Compete, submit, and say what came of it; the run is printed whatever becomes of the submission."""
+    from agent.kaggle_compete import compete
+    from agent.view import view
+
+    outcome, standing, failure = compete(
+        folder, settings, runs=options.runs, view=view(quiet=options.json), started=started,
+        a_day=options.submissions_per_day, say=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    if options.json:
+        print(json.dumps({**outcome.to_json(), "submission": standing.to_json() if standing else None}, indent=1))
+    else:
+        print_outcome(outcome, as_json=False)
+        if standing is not None:
+            print_standing(standing, as_json=False)
+    if failure is not None:
+        raise failure
+
+
 def locate(task: str, data: Path, answers: Path | None) -> tuple[Path, Path | None]:
-    """The public folder of a catalogue task (prepared now if need be) or of a user's own, and its answers."""
+    """The folder of a catalogue task (prepared now if need be), of a Kaggle competition (downloaded now) or of a user's
+    own, and its answers."""
     from tasks import catalogue
 
     if task in catalogue.names():
         public = catalogue.prepare(task, data, data / "cache") / "public"
         return public, public.parent / "private" / "answers.csv"
+    if task.startswith(KAGGLE):
+        from agent import kaggle_run
+
+        return kaggle_run.download(task.removeprefix(KAGGLE), data), answers
     if os.sep in task or Path(task).is_dir():
         return Path(task), answers
-    raise UsageError(f"no task {task!r}: it is neither a folder nor one of {', '.join(catalogue.names())}")
+    raise UsageError(f"no task {task!r}: it is neither a folder nor kaggle:SLUG nor one of "
+                     f"{', '.join(catalogue.names())}")

@@ -1,0 +1,270 @@
+"""One competition as the agent speaks with it: download, submit, ask. Every process has an environment and a time limit."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from leaderboard.kaggle.failures import KaggleError, kind_of
+
+WORKER = Path(__file__).with_name("worker.py")
+SETTLING_SECONDS = 2.0  # until a submission that Kaggle accepted is surely listed
+EXCHANGE = re.compile(r'"(?:GET|POST|PUT) (\S+) HTTP/[\d.]+" (\d{3})')
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Time limits: of one question, of one upload with its submission, of a whole download, of waiting for a score."""
+
+    question: float = 90.0
+    submit: float = 600.0
+    download: float = 4 * 3600.0
+    score: float = 900.0
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """Submissions of the team today, and how many Kaggle still takes."""
+
+    used_today: int
+    remaining: int
+
+
+@dataclass(frozen=True)
+class Competition:
+    """What Kaggle says of a competition. `entered`: its rules are accepted. `rank`: the team's, None without a score."""
+
+    slug: str
+    title: str
+    url: str
+    metric: str
+    deadline: datetime | None
+    entered: bool
+    notebooks_only: bool
+    disabled: bool
+    max_daily: int
+    teams: int
+    rank: int | None
+    allowance: Allowance
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A submission as Kaggle lists it. status: PENDING, COMPLETE or ERROR; scores are None until they are known."""
+
+    ref: int
+    date: str
+    file: str
+    description: str
+    status: str
+    error: str
+    public: float | None
+    private: float | None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a process of the command line ended. `exchanges`: (last part of the address, HTTP status), where it told."""
+
+    code: int
+    output: str
+    exchanges: tuple[tuple[str, int], ...]
+    hung: bool = False
+
+    @property
+    def last_words(self) -> str:
+        lines = [line.strip() for line in self.output.splitlines() if line.strip()]
+        return lines[-1][:200] if lines else "it said nothing"
+
+
+class Kaggle:
+    """Kaggle, for one competition. Raises KaggleError; no file of ours is changed by a failure."""
+
+    def __init__(self, slug: str, environment: Mapping[str, str], *, seconds: Seconds | None = None) -> None:
+        """`environment`: see kaggle_environment; it holds the credentials and is given to our two processes alone."""
+        self.slug, self.environment, self.seconds = slug, dict(environment), seconds or Seconds()
+
+    def competition(self) -> Competition:
+        found = self._ask("competition")
+        allowance = Allowance(found.pop("used_today"), found.pop("remaining"))
+        deadline = datetime.fromisoformat(found.pop("deadline")) if found["deadline"] else found.pop("deadline")
+        if deadline is not None and deadline.tzinfo is None:
+            deadline = deadline.replace(tzinfo=UTC)
+        return Competition(**found, deadline=deadline, allowance=allowance)
+
+    def entered(self) -> Competition:
+        """The competition; KaggleError where its rules are not accepted yet."""
+        found = self.competition()
+        if not found.entered:
+            raise KaggleError("rules", self.slug)
+        return found
+
+    def pages(self) -> dict[str, str]:
+        """The text of each page by its name; none where Kaggle shows none."""
+        try:
+            return {page["name"]: page["content"] for page in self._ask("pages")}
+        except KaggleError as error:
+            if error.kind not in ("missing", "forbidden"):
+                raise
+            return {}
+
+    def submissions(self) -> list[Submission]:
+        """All submissions of the team, the newest first."""
+        return [_submission(known) for known in self._ask("submissions")]
+
+    def scored(self, ref: int) -> Submission:
+        """The submission, waited for until it is scored or the time is up (then it is still PENDING)."""
+        found = self._ask("wait", ref=ref, wait_seconds=self.seconds.score, within=self.seconds.score)
+        if found is None:
+            raise KaggleError("lost", self.slug)
+        return _submission(found)
+
+    def leaderboard(self) -> list[float]:
+        """The scores of all teams, the best first."""
+        return [float(row["score"]) for row in self._ask("leaderboard") if row["score"]]
+
+    def download(self, folder: Path) -> Path:
+        """The competition's files as one zip in `folder`; a download that broke off before goes on where it was."""
+        self.entered()
+        folder.mkdir(parents=True, exist_ok=True)
+        done = self._command("download", self.slug, "-p", str(folder), "-q", seconds=self.seconds.download)
+        if done.hung:
+            raise KaggleError("hung", self.slug, detail=f"{self.seconds.download:g}")
+        file = folder / f"{self.slug}.zip"
+        if done.code or not file.is_file():
+            self.entered()  # says why, where Kaggle refuses us altogether
+            raise KaggleError("files", self.slug, detail=done.last_words)
+        return file
+
+    def submit(self, file: Path, *, tag: str, note: str = "") -> Submission:
+        """Submit once. `tag`, the first word of the message, names this submission for ever: where Kaggle lists one
+        with it, from an earlier try whose answer was lost, that one is returned and nothing is sent."""
+        self._may_submit()
+        for attempt in (1, 2):
+            found = self.tagged(tag)
+            if found is not None:
+                return found
+            done = self._send(file, f"{tag} {note}".strip())
+            found = self._arrived(tag, done)
+            if found is not None:
+                return found
+            error = self._why_refused(done)
+            if attempt == 2 or error.kind not in ("lost", "upload"):
+                raise error
+        raise AssertionError("two attempts end in a return or an error")
+
+    def tagged(self, tag: str) -> Submission | None:
+        """The submission whose message starts with this tag."""
+        return next((known for known in self.submissions() if known.description.split(" ")[0] == tag), None)
+
+    def _may_submit(self) -> None:
+        """KaggleError, before any upload, where a submission would be refused."""
+        found = self.entered()
+        if found.notebooks_only:
+            raise KaggleError("notebook", self.slug)
+        if found.disabled:
+            raise KaggleError("closed", self.slug)
+        if not found.allowance.remaining:
+            raise KaggleError("limit", self.slug)
+
+    def _send(self, file: Path, message: str) -> Finished:
+        """The upload and the submission, by the command line. VERBOSE makes it log the status of every exchange."""
+        return self._command("submit", self.slug, "-f", str(file), "-m", message, "-q", seconds=self.seconds.submit,
+                             environment={"VERBOSE": "1"})
+
+    def _arrived(self, tag: str, done: Finished) -> Submission | None:
+        """The submission, if it is there whatever the command line said. Where it said yes, the list is given time."""
+        accepted = ("CreateSubmission", 200) in done.exchanges
+        for pause in (0.0, SETTLING_SECONDS, 2 * SETTLING_SECONDS):
+            time.sleep(pause)
+            try:
+                found = self.tagged(tag)
+            except KaggleError as error:
+                if done.exchanges and done.exchanges[-1][0] == "StartSubmissionUpload":
+                    raise
+                raise KaggleError("unknown", self.slug, detail=str(error)) from error
+            if found is not None or not (accepted or _is_open(done)):
+                return found
+        return None
+
+    def _why_refused(self, done: Finished) -> KaggleError:
+        """The reason, by the status of the exchange that failed and by what Kaggle says of the competition now."""
+        call, status = done.exchanges[-1] if done.exchanges else ("", 0)
+        failed = status >= 400
+        uploaded = call in ("StartSubmissionUpload", "CreateSubmission")
+        if failed and not uploaded:
+            return KaggleError("upload", self.slug, detail=f"HTTP {status}")
+        if not failed:
+            return KaggleError("hung" if done.hung else "lost", self.slug, detail=f"{self.seconds.submit:g}")
+        if status in (400, 403):
+            try:
+                self._may_submit()
+            except KaggleError as error:
+                return error
+        return KaggleError(kind_of(status), self.slug, detail=f"HTTP {status}: {_reason(done.output)}")
+
+    def _command(
+        self, *arguments: str, seconds: float, environment: Mapping[str, str] | None = None,
+    ) -> Finished:
+        """One run of `kaggle competitions ...`; -P keeps a folder named kaggle from being taken for it."""
+        command = [sys.executable, "-P", "-m", "kaggle", "-W", "competitions", *arguments]
+        try:
+            done = subprocess.run(command, env={**self.environment, **(environment or {})}, stdin=subprocess.DEVNULL,
+                                  capture_output=True, text=True, errors="replace", timeout=seconds, check=False)
+        except subprocess.TimeoutExpired as late:
+            return Finished(1, _text(late.stdout), _exchanges(_text(late.stderr)), hung=True)
+        return Finished(done.returncode, done.stdout + ("" if environment else done.stderr), _exchanges(done.stderr))
+
+    def _ask(self, what: str, *, within: float = 0.0, wait_seconds: float | None = None, **more: Any) -> Any:
+        """The worker's answer to one question; `within`: seconds it may take beyond those of a question."""
+        limit = self.seconds.question + within
+        asked = {"do": what, "slug": self.slug, **more, **({} if wait_seconds is None else {"seconds": wait_seconds})}
+        try:
+            done = subprocess.run([sys.executable, "-P", str(WORKER)], input=json.dumps(asked), env=self.environment,
+                                  capture_output=True, text=True, timeout=limit, check=False)
+        except subprocess.TimeoutExpired as late:
+            raise KaggleError("hung", self.slug, detail=f"{limit:g}") from late
+        if done.returncode:
+            raise KaggleError("server", self.slug, detail=(done.stderr.strip().splitlines() or ["no answer"])[-1])
+        answer = json.loads(done.stdout)
+        if answer["status"] != 200:
+            kind = "no_key" if answer["status"] == -1 else kind_of(answer["status"])
+            raise KaggleError(kind, self.slug, detail=answer["message"])
+        return answer["value"]
+
+
+def _submission(known: dict[str, Any]) -> Submission:
+    numbers = {part: float(known[part]) if known[part] else None for part in ("public", "private")}
+    return Submission(known["ref"], known["date"], known["file"], known["description"], known["status"], known["error"],
+                      **numbers)
+
+
+def _exchanges(log: str) -> tuple[tuple[str, int], ...]:
+    """What urllib3 logged, in order: an upload's last part is its token, a call's its name."""
+    return tuple((address.split("?")[0].rsplit("/", 1)[-1], int(status)) for address, status in EXCHANGE.findall(log))
+
+
+def _is_open(done: Finished) -> bool:
+    """Was everything up to the last exchange answered well, so that the last request's fate is not known?"""
+    return bool(done.code or done.hung) and bool(done.exchanges) and done.exchanges[-1][1] < 400
+
+
+def _reason(output: str) -> str:
+    """The server's message in the last answer that the command line printed. For people; nothing is decided by it."""
+    for line in reversed(output.splitlines()):
+        try:
+            body = json.loads(line)
+            return str(body.get("error", body)["message"])[:300]
+        except (ValueError, AttributeError, KeyError, TypeError):
+            continue
+    return "no reason given"
+
+
+def _text(output: bytes | str | None) -> str:
+    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""

@@ -1,0 +1,176 @@
+"""A process of its own that asks Kaggle what the command line hides: JSON on stdin, one JSON answer on stdout.
+
+It alone imports `kaggle`, which authenticates at import and may print or exit. Asked {"do": name, "slug": ..., ...} it
+answers {"status": 200, "value": ...}, or the HTTP status of the refusal with its message: 0 where no answer came, -1
+where there are no credentials. The parent sets the time limit and kills.
+"""
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+PAGE = 100
+MOST_PAGES = 200
+
+
+def main() -> None:
+    asked, out = json.load(sys.stdin), sys.stdout
+    with contextlib.redirect_stdout(sys.stderr):
+        answer = answered(asked)
+    json.dump(answer, out)
+
+
+def answered(asked: dict[str, Any]) -> dict[str, Any]:
+    """The answer to one question, whatever becomes of it."""
+    import kaggle
+    import requests
+
+    if not kaggle.api._authenticated:
+        return _why_not()
+    try:
+        with kaggle.api.build_kaggle_client() as client:
+            return {"status": 200, "value": QUESTIONS[asked.pop("do")](client.competitions.competition_api_client, **asked)}
+    except requests.HTTPError as error:
+        return _refusal(error)
+    except requests.RequestException as error:
+        return {"status": 0, "message": type(error).__name__}
+
+
+def _why_not() -> dict[str, Any]:
+    """Why importing kaggle did not authenticate: done again, with the exception in hand."""
+    import kaggle
+    import requests
+
+    try:
+        kaggle.api.authenticate()
+    except requests.HTTPError as error:
+        return _refusal(error)
+    except requests.RequestException as error:
+        return {"status": 0, "message": type(error).__name__}
+    except SystemExit:
+        pass
+    return {"status": -1, "message": "no credentials"}
+
+
+def _refusal(error: Any) -> dict[str, Any]:
+    status = error.response.status_code if error.response is not None else 0
+    return {"status": status, "message": _message(error)}
+
+
+def _message(error: Any) -> str:
+    """The server's own words in either of the shapes that it uses."""
+    try:
+        body = error.response.json()
+        return str(body.get("error", body)["message"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return str(error)
+
+
+def competition(client: Any, slug: str) -> dict[str, Any]:
+    """What is known of a competition, with the caller's allowance."""
+    from kagglesdk.competitions.types.competition_api_service import ApiGetSubmissionLimitsRequest
+
+    found = _competition(client, slug)
+    request = ApiGetSubmissionLimitsRequest()
+    request.competition_name = slug
+    limits = client.get_submission_limits(request) if found.user_has_entered else None
+    return {
+        "slug": slug, "title": found.title or slug, "url": found.url or "", "metric": found.evaluation_metric or "",
+        "deadline": found.deadline.isoformat() if found.deadline else None, "entered": bool(found.user_has_entered),
+        "notebooks_only": bool(found.is_kernels_submissions_only), "disabled": bool(found.submissions_disabled),
+        "max_daily": found.max_daily_submissions or 0, "teams": found.team_count or 0,
+        "used_today": limits.num_today if limits else 0, "remaining": limits.num_allowed_now if limits else 0,
+        "rank": found.user_rank or None,
+    }
+
+
+def _competition(client: Any, slug: str) -> Any:
+    """By name; where the server has no such call, by search. Its HTTPError where there is none."""
+    import requests
+    from kagglesdk.competitions.types.competition_api_service import ApiGetCompetitionRequest, ApiListCompetitionsRequest
+
+    request = ApiGetCompetitionRequest()
+    request.competition_name = slug
+    try:
+        return client.get_competition(request)
+    except requests.HTTPError as error:
+        if error.response is None or error.response.status_code not in (404, 405, 501):
+            raise
+        search = ApiListCompetitionsRequest()
+        search.search = slug
+        named = [known for known in client.list_competitions(search).competitions if known.ref.split("/")[-1] == slug]
+        if not named:
+            error.response.status_code = 404
+            raise
+        return named[0]
+
+
+def pages(client: Any, slug: str) -> list[dict[str, str]]:
+    """The competition's pages, as (name, content)."""
+    from kagglesdk.competitions.types.competition_api_service import ApiListCompetitionPagesRequest
+
+    request = ApiListCompetitionPagesRequest()
+    request.competition_name = slug
+    return [{"name": page.name, "content": page.content or ""} for page in client.list_competition_pages(request).pages]
+
+
+def submissions(client: Any, slug: str) -> list[dict[str, Any]]:
+    """All submissions of the caller's team, the newest first."""
+    return list(_submissions(client, slug))
+
+
+def wait(client: Any, slug: str, ref: int, seconds: float) -> dict[str, Any] | None:
+    """The submission once it is scored, or as it stands after `seconds`; None where there is none of that number."""
+    end, pause = time.monotonic() + seconds, 1.0
+    while True:
+        found = next((known for known in _submissions(client, slug) if known["ref"] == ref), None)
+        if found is None or found["status"] != "PENDING" or time.monotonic() + pause > end:
+            return found
+        time.sleep(pause)
+        pause = min(1.5 * pause, 30.0)
+
+
+def leaderboard(client: Any, slug: str) -> list[dict[str, Any]]:
+    """All teams in order."""
+    from kagglesdk.competitions.types.competition_api_service import ApiGetLeaderboardRequest
+
+    request = ApiGetLeaderboardRequest()
+    request.competition_name = slug
+    return [{"team": row.team_name or "", "team_id": row.team_id, "score": row.score or "",
+             "date": row.submission_date.isoformat() if row.submission_date else ""}
+            for row in _paged(client.get_leaderboard, request)]
+
+
+def _submissions(client: Any, slug: str) -> Iterator[dict[str, Any]]:
+    from kagglesdk.competitions.types.competition_api_service import ApiListSubmissionsRequest
+
+    request = ApiListSubmissionsRequest()
+    request.competition_name = slug
+    for known in _paged(client.list_submissions, request):
+        yield {
+            "ref": known.ref, "date": known.date.isoformat() if known.date else "", "file": known.file_name or "",
+            "description": known.description or "", "status": known.status.name, "error": known.error_description or "",
+            "public": known.public_score or "", "private": known.private_score or "", "team": known.team_name or "",
+            "user": known.submitted_by or "",
+        }
+
+
+def _paged(call: Any, request: Any) -> Iterator[Any]:
+    request.page_size = PAGE
+    for _ in range(MOST_PAGES):
+        answer = call(request)
+        yield from answer.submissions
+        if not answer.next_page_token:
+            return
+        request.page_token = answer.next_page_token
+
+
+QUESTIONS: dict[str, Callable[..., Any]] = {
+    "competition": competition, "pages": pages, "submissions": submissions, "wait": wait, "leaderboard": leaderboard,
+}
+
+if __name__ == "__main__":
+    main()

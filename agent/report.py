@@ -22,7 +22,7 @@ from agent.ensemble import climb_link
 from leaderboard.record import Entry
 from tasks.metrics import metric
 from tasks.spec import Task
-from tasks.validation import SHIFTED
+from tasks.validation import FAR, SHIFTED
 
 MOST_ENTRIES = 150  # in the tree: the best, with their ancestors
 DEEPEST = 10        # steps of indentation
@@ -92,8 +92,12 @@ def _causes(outcome: Mapping[str, Any], plan: Mapping[str, Any]) -> list[str]:
     said = []
     if auc is not None and auc >= SHIFTED:
         said.append(f"Train and test rows differ: a model tells them apart with AUC {auc:.2f}, most by {columns}.")
+    if (plan.get("nearer") or 0) >= FAR:
+        said.append(f"Validated texts are nearer to what the models were fitted on than test texts are (in {plan['nearer']:.0%} "
+                    f"of pairs): threads or copies lie on both sides of the folds, and the test has others.")
     if plan["scheme"] == "forward":
-        said.append(f"The folds go forward in {plain(plan['time'])}: none knows what changes after the last one.")
+        said.append(f"The folds go forward in {plain(plan['time'])}: none knows what changes after the last one, and each "
+                    f"is fitted on fewer rows than the final fit, so the honest estimate may as well be too dark.")
     if "grouped" in plan["scheme"]:
         said.append(f"Rows come in groups ({plain(plan['group'] or plan['time'])}), and rows of a group err together: "
                     f"the standard errors, which take rows as independent, are too small.")

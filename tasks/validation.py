@@ -14,8 +14,11 @@ from typing import Any
 import lightgbm
 import numpy as np
 import pandas as pd
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from tasks.nearness import nearer
 from tasks.spec import CLASSED, Task
 from tasks.tables import TaskError, as_dates, as_numbers, together, typed
 
@@ -28,6 +31,8 @@ LARGE_ROWS = 50_000  # three folds instead of five: the time buys better models,
 RARE_ROWS = 100  # of the rarer class that each fold should validate
 TENTHS = 10  # large data: each of the three folds validates a tenth of the rows, so that its model knows nine tenths
 SHIFTED = 0.65  # adversarial AUC above which the plan warns
+NEARNESS_ROWS = 80
+FAR = 0.6  # share of pairs in which a validated text is nearer than a test text, from which the plan warns
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class Plan:
     adversarial_auc: float | None = None
     adversarial_columns: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    nearer: float | None = None  # chance that a validated text is nearer to fitted ones than a test text is
 
     @property
     def validated(self) -> np.ndarray:
@@ -56,7 +62,8 @@ class Plan:
         sizes = [{"fit": len(fit), "validate": len(validate)} for fit, validate in self.folds]
         return {"scheme": self.scheme, "folds": sizes, "n_train": self.n_train, "validated": int(self.validated.sum()),
                 "group": self.group, "time": self.time, "adversarial_auc": self.adversarial_auc,
-                "adversarial_columns": list(self.adversarial_columns), "reasons": list(self.reasons)}
+                "adversarial_columns": list(self.adversarial_columns), "reasons": list(self.reasons),
+                "nearer": self.nearer}
 
 
 def design(
@@ -78,8 +85,25 @@ def design(
     choice = choice or _drifting(task, train, test, roles, count, auc, columns)
     plan = _with_two_classes(choice, task, train) if choice else None
     plan = plan or _shuffled(task, train, count, rng)
-    return replace(plan, adversarial_auc=auc, adversarial_columns=columns,
-                   reasons=(*plan.reasons, *_verdict(plan, auc, columns)))
+    near = _nearer(plan, train, test, roles, seed)
+    return replace(plan, adversarial_auc=auc, adversarial_columns=columns, nearer=near,
+                   reasons=(*plan.reasons, *_verdict(plan, auc, columns), *_apart(near)))
+
+
+def _nearer(plan: Plan, train: pd.DataFrame, test: pd.DataFrame, roles: dict[str, str], seed: int) -> float | None:
+    """The largest over the text columns; None without one, or with too few rows to tell chance from more."""
+    fit, validate = plan.folds[0]
+    if min(len(validate), len(test)) < NEARNESS_ROWS:
+        return None
+    found = [nearer(train[c], test[c], fit, validate, seed=seed) for c in roles if roles[c] == "text"]
+    return max(found, default=None)
+
+
+def _apart(near: float | None) -> tuple[str, ...]:
+    if near is None or near < FAR:
+        return ()
+    return (f"test texts have less in common with train texts than those have with each other ({near:.0%} of pairs): "
+            f"the scores of the folds are too bright",)
 
 
 def _verdict(plan: Plan, auc: float | None, columns: Sequence[str]) -> tuple[str, ...]:
@@ -400,12 +424,15 @@ def adversarial(
                    for frame in (train, test))
     usable = [c for c in roles if roles[c] in ("numeric", "datetime") or
               (roles[c] == "categorical" and together(train[c], test[c]).nunique() <= 1000)]
-    if not usable:
-        return None, ()
-    names = sorted(rng.permutation(usable)[:most], key=list(roles).index)
-    features = _as_floats(typed(train, test, {name: roles[name] for name in names}))
+    texts = [c for c in roles if roles[c] == "text"]
     label = np.r_[np.zeros(len(train)), np.ones(len(test))]
-    return _two_fold_auc(features, label, names, rng)
+    told: list[tuple[float, tuple[str, ...]]] = []
+    if usable:
+        names = sorted(rng.permutation(usable)[:most], key=list(roles).index)
+        features = _as_floats(typed(train, test, {name: roles[name] for name in names}))
+        told.append(_two_fold_auc(features, label, names, rng))
+    told += [(_two_fold_word_auc(together(train[c], test[c]), label, rng), (c,)) for c in texts[:3]]
+    return max(told, default=(None, ()))
 
 
 def _as_floats(features: pd.DataFrame) -> np.ndarray:
@@ -420,6 +447,20 @@ def _as_floats(features: pd.DataFrame) -> np.ndarray:
         else:
             columns.append(values.to_numpy(dtype=np.float32))
     return np.column_stack(columns)
+
+
+def _two_fold_word_auc(texts: pd.Series, label: np.ndarray, rng: np.random.Generator, rows: int = 2500) -> float:
+    """Two-fold AUC of telling test from train rows by their words."""
+    chosen = np.sort(rng.permutation(len(label))[: 2 * rows])
+    label = label[chosen]
+    heads = texts.iloc[chosen].fillna("").astype(str).str.slice(0, 2000)
+    words = HashingVectorizer(n_features=2**15, alternate_sign=False, norm="l2").transform(heads)
+    half = _deal(label, 2, rng, even=True)
+    aucs = []
+    for k in (0, 1):
+        model = LogisticRegression(C=10.0, max_iter=60).fit(words[half != k], label[half != k])
+        aucs.append(roc_auc_score(label[half == k], model.decision_function(words[half == k])))
+    return float(np.mean(aucs))
 
 
 def _two_fold_auc(

@@ -215,3 +215,17 @@ def test_large_data_validate_three_tenths_so_that_models_know_nine(tmp_path: Pat
     few = rows(60_000).assign(y=(np.arange(60_000) < 300) * 1)
     *_, rare = planned(write_folder(tmp_path / "rare", few, test))
     assert rare.validated.all() and len(rare.folds) == 3
+
+
+def test_threads_on_both_sides_of_the_folds_are_seen_where_the_test_has_others(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    words = [f"word{i}" for i in range(3000)]
+    threads = [" ".join(rng.choice(words, 30)) for _ in range(150)]
+    replies = [f"{threads[rng.integers(120)]} {' '.join(rng.choice(words, 10))}" for _ in range(600)]
+    others = [f"{threads[120 + i % 30]} {' '.join(rng.choice(words, 10))}" for i in range(150)]
+    train = pd.DataFrame({"id": range(600), "post": replies, "y": rng.integers(0, 2, 600)})
+    test = pd.DataFrame({"id": range(600, 750), "post": others})
+    *_, plan = planned(write_folder(tmp_path / "others", train, test))
+    assert plan.nearer > 0.9 and "too bright" in plan.reasons[-1]
+    *_, plan = planned(write_folder(tmp_path / "same", train.iloc[:450], train.iloc[450:].drop(columns="y")))
+    assert 0.4 < plan.nearer < 0.6

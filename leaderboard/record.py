@@ -182,10 +182,6 @@ class Record:
         """The run's entries in the order in which they were recorded."""
         return self._entries("WHERE run = ?", (run,))
 
-    def all_entries(self, task: str) -> list[Entry]:
-        """The entries of all runs of a task, run by run."""
-        return self._entries("WHERE run IN (SELECT run FROM runs WHERE task = ?)", (task,))
-
     def add_score(self, run: str, kind: str, value: float) -> None:
         """kind: `public` or `private`; where there are several, the last counts."""
         with self._transaction() as connection:

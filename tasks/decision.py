@@ -12,7 +12,7 @@ from tasks import scores
 from tasks.decision_steps import Argmax, Cutpoints, Decision, LabelThresholds, Threshold, TopK
 from tasks.metrics import METRICS, Metric, MetricError, Undefined
 
-__all__ = ["Decision", "apparent_score", "choose_decision", "cross_fitted_score", "standard_error"]
+__all__ = ["Decision", "choose_decision", "standard_error"]
 
 Fit = Callable[[Metric, np.ndarray, np.ndarray], Decision]
 
@@ -52,29 +52,6 @@ def choose_decision(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Decis
         return _best_supported(metric, truth, raw, [_half, _mean_threshold])
     cautious = metric.decision == "cutpoints" and len(truth) < PLENTY
     return _best_supported(metric, truth, raw, [_rounding, _halfway_cuts if cautious else _best_cuts])
-
-
-def apparent_score(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> float:
-    """The score with the decision chosen on the very rows that are scored: optimistic."""
-    return metric.score(truth, choose_decision(metric, truth, raw).apply(raw))
-
-
-def cross_fitted_score(
-    metric: Metric, truth: np.ndarray, raw: np.ndarray, *, seed: int, folds: np.ndarray | None = None,
-) -> tuple[float, float]:
-    """The score with the decision chosen on other rows than those scored, and its standard error.
-
-    folds: (n,) the part that each row is in; two random halves when not given. Each part is scored with the decision
-    of all the others; the mean over the parts is returned.
-    """
-    parts = np.random.default_rng(seed).permutation(len(truth)) % 2 if folds is None else np.asarray(folds)
-    found, errors = [], []
-    for part in np.unique(parts):
-        inside = parts == part
-        submitted = choose_decision(metric, truth[~inside], raw[~inside]).apply(raw[inside])
-        found.append(metric.score(truth[inside], submitted))
-        errors.append(standard_error(metric, truth[inside], submitted, seed=seed))
-    return float(np.mean(found)), float(np.linalg.norm(errors) / len(errors))
 
 
 def standard_error(

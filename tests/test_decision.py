@@ -10,16 +10,37 @@ from hypothesis import strategies as st
 
 from tasks.decision import (
     Decision,
-    apparent_score,
     best_threshold,
     choose_decision,
-    cross_fitted_score,
     standard_error,
 )
 from tasks.decision_steps import Argmax, Cutpoints, LabelThresholds, Threshold, TopK
-from tasks.metrics import MetricError, Undefined, metric
+from tasks.metrics import Metric, MetricError, Undefined, metric
 
 CUTS = [-1.5, -0.5, 1.0, 2.0]
+
+
+def apparent_score(judge: Metric, truth: np.ndarray, raw: np.ndarray) -> float:
+    """The score with the decision chosen on the very rows that are scored: optimistic."""
+    return judge.score(truth, choose_decision(judge, truth, raw).apply(raw))
+
+
+def cross_fitted_score(
+    judge: Metric, truth: np.ndarray, raw: np.ndarray, *, seed: int, folds: np.ndarray | None = None,
+) -> tuple[float, float]:
+    """The score with the decision chosen on other rows than those scored, and its standard error.
+
+    folds: (n,) the part that each row is in; two random halves when not given. Each part is scored with the decision
+    of all the others; the mean over the parts is returned.
+    """
+    parts = np.random.default_rng(seed).permutation(len(truth)) % 2 if folds is None else np.asarray(folds)
+    found, errors = [], []
+    for part in np.unique(parts):
+        inside = parts == part
+        submitted = choose_decision(judge, truth[~inside], raw[~inside]).apply(raw[inside])
+        found.append(judge.score(truth[inside], submitted))
+        errors.append(standard_error(judge, truth[inside], submitted, seed=seed))
+    return float(np.mean(found)), float(np.linalg.norm(errors) / len(errors))
 
 
 def rare_flags(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

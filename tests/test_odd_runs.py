@@ -1,0 +1,78 @@
+"""Odd folders through the whole command: a correct run, or one line and exit code 2 with nothing left behind."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from folders import folder_with_target, rows, write_folder
+
+FLAGS = [0, 1] * 30
+
+
+def medalist(*arguments: object, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    command = [sys.executable, "-m", "agent.cli", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment)
+
+
+def one_test_row_string_ids_a_column_of_nothing_and_infinity(folder: Path) -> Path:
+    train, test = (part.assign(nothing=np.nan) for part in (rows(60).assign(y=FLAGS), rows(1, first=60)))
+    train.loc[3, "size"] = np.inf
+    train["id"], test["id"] = [f"row-{i}" for i in range(60)], "row-x"
+    return write_folder(folder, train, test, test[["id"]].assign(y=0.5))
+
+
+def a_class_of_one_row_in_another_encoding(folder: Path) -> Path:
+    made = folder_with_target(folder, ["oui"] * 58 + ["été", "non"], sample="oui")
+    (made / "train.csv").write_bytes((made / "train.csv").read_text(encoding="utf-8").encode("cp1252"))
+    return made
+
+
+def ten_thousand_columns(folder: Path) -> Path:
+    rng = np.random.default_rng(0)
+    wide = pd.DataFrame(rng.integers(0, 1000, (140, 10_000)), columns=[f"c{i}" for i in range(10_000)])
+    train = pd.concat([rows(100).assign(y=[0, 1] * 50), wide.iloc[:100]], axis=1)
+    test = pd.concat([rows(40, first=100), wide.iloc[100:].reset_index(drop=True)], axis=1)
+    return write_folder(folder, train, test, test[["id"]].assign(y=0.5))
+
+
+@pytest.mark.parametrize("make", [
+    one_test_row_string_ids_a_column_of_nothing_and_infinity, a_class_of_one_row_in_another_encoding, ten_thousand_columns,
+])
+def test_an_odd_folder_is_run_to_the_end(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    folder = make(tmp_path / "task")
+    done = medalist("compete", folder, "--budget", 12, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    made = pd.read_csv(Path(json.loads(done.stdout)["folder"]) / "submission.csv", dtype={"id": str})
+    sample = pd.read_csv(folder / "sample_submission.csv", dtype={"id": str})
+    assert list(made.columns) == list(sample.columns) and list(made["id"]) == list(sample["id"])
+    assert made["y"].notna().all()
+    assert "Traceback" not in done.stderr
+
+
+BROKEN: dict[str, Callable[[Path], object]] = {
+    "no test.csv": lambda folder: (folder / "test.csv").unlink(),
+    "is empty": lambda folder: (folder / "train.csv").write_bytes(b""),
+    "the target is missing": lambda folder: pd.read_csv(folder / "train.csv").drop(columns="y").to_csv(
+        folder / "train.csv", index=False),
+    "is constant": lambda folder: pd.read_csv(folder / "train.csv").assign(y=1).to_csv(folder / "train.csv", index=False),
+    "duplicate ids": lambda folder: pd.read_csv(folder / "test.csv").assign(id=60).to_csv(folder / "test.csv", index=False),
+    "no task 'nowhere'": lambda folder: None,
+}
+
+
+@pytest.mark.parametrize("line", BROKEN)
+def test_a_broken_folder_is_one_line_and_exit_code_2(line: str, tmp_path: Path) -> None:
+    folder = folder_with_target(tmp_path / "task", FLAGS)
+    BROKEN[line](folder)
+    given = "nowhere" if "nowhere" in line else folder
+    done = medalist("compete", given, "--budget", 12, cwd=tmp_path)
+    assert done.returncode == 2
+    assert line in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert not list((tmp_path / "runs").glob("*/*/submission.csv"))

@@ -7,7 +7,7 @@ BUDGET ?= 300
 SEED ?= 0
 ARGS ?=
 
-.PHONY: setup compete test check bench field
+.PHONY: setup compete test check bench field bench-host
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: requirements.lock pyproject.toml
@@ -21,6 +21,7 @@ compete: setup
 	@$(BIN)/medalist compete $(TASK) --budget $(BUDGET) --seed $(SEED) $(if $(filter kaggle:%,$(TASK)),--submit) $(ARGS)
 
 test: setup
+	@sh tests/install.sh
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup
@@ -36,3 +37,6 @@ bench: setup
 
 field: setup
 	$(BIN)/python -m leaderboard.reference $(or $(TASKS),--all)
+
+bench-host: setup
+	$(BIN)/python -m leaderboard.host.bench $(ARGS)

@@ -7,17 +7,20 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from folders import rows, write_folder
 
 from agent.commands.host import environment
 from leaderboard.host import accounts, admin
+from leaderboard.host.bench import Client
 from leaderboard.host.home import Home, open_home
 
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 SLUG = "tiny-sizes"
 TOML = 'metric = "rmse"\nkind = "regression"\nid = "id"\ntargets = ["y"]\nsubmission = "value"\ntitle = "Tiny sizes"\n'
 DESCRIPTION = ("# Tiny sizes\n\nGuess y.\n\n## Evaluation\n\nBy the root mean squared error (RMSE).\n\n"
@@ -34,14 +37,32 @@ class Server:
     url: str
     process: subprocess.Popen[str]
     folder: Path
+    clients: list[Client] = field(default_factory=list)
 
     def kaggle(self, user: str, *arguments: str, via: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
         """The client's run. `via`: another URL to reach the host by. With `check`, exit code 0 is asserted."""
-        done = subprocess.run(
-            [Path(sys.executable).parent / "kaggle", *arguments], env=self.environment(user, via=via), text=True,
-            capture_output=True, timeout=PATIENCE_SECONDS, cwd=self.folder, check=False)
+        done = self.run(*arguments, environment=self.environment(user, via=via))
         assert not check or done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return done
+
+    def run(self, *arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [Path(sys.executable).parent / "kaggle", *arguments], env=environment, text=True, capture_output=True,
+            timeout=PATIENCE_SECONDS, cwd=self.folder, check=False)
+
+    def client(self, user: str) -> Client:
+        """Plain HTTP as that user."""
+        self.clients.append(Client(self.url, accounts.credentials(self.home, user)))
+        return self.clients[-1]
+
+    def scores(self, user: str, slug: str = SLUG) -> list[dict[str, Any]]:
+        """The user's submissions, the newest first, once none is pending."""
+        limit = time.monotonic() + PATIENCE_SECONDS
+        client = self.client(user)
+        while any(row["status"] == "PENDING" for row in client.submissions(slug=slug)):
+            assert time.monotonic() < limit
+            time.sleep(0.05)
+        return client.submissions(slug=slug)
 
     def environment(self, user: str, *, via: str | None = None) -> dict[str, str]:
         own = self.folder / f"home-{user}"
@@ -60,6 +81,7 @@ def task_folder(folder: Path, *, usage: bool = True) -> tuple[Path, Path]:
     public = write_folder(folder / "public", train.assign(y=10 * train["size"]), test, test[["id"]].assign(y=0.0),
                           toml=TOML, description=DESCRIPTION)
     (public / "extra" / "deep er").mkdir(parents=True)
+    (public / "extra" / "noise.bin").write_bytes(np.random.default_rng(0).bytes(3_000_000))
     (public / "extra" / "deep er" / "notes with space.txt").write_text("x\n" * 10, encoding="utf-8")
     answers = test[["id"]].assign(y=10 * test["size"])
     if usage:
@@ -69,10 +91,16 @@ def task_folder(folder: Path, *, usage: bool = True) -> tuple[Path, Path]:
     return public, folder / "private" / "answers.csv"
 
 
-def submission_file(path: Path, *, error: float = 1.0) -> Path:
-    """A valid submission whose public and private score is `error`."""
+def content(public: float = 1.0, private: float | None = None) -> bytes:
+    """A valid submission that scores `public` on public rows and `private` (the same, when left out) on the others."""
     test = rows(TEST_ROWS, first=40, seed=1)
-    pd.DataFrame({"id": test["id"], "y": 10 * test["size"] + error}).to_csv(path, index=False)
+    errors = np.where(np.arange(TEST_ROWS) % 2 == 0, public, public if private is None else private)
+    return pd.DataFrame({"id": test["id"], "y": 10 * test["size"] + errors}).to_csv(index=False).encode()
+
+
+def submission_file(path: Path, score: float = 1.0) -> Path:
+    """A file with a valid submission of that public and private score."""
+    path.write_bytes(content(score))
     return path
 
 
@@ -80,12 +108,21 @@ def competition_home(folder: Path, *, users: tuple[str, ...] = ("alice", "bob"),
                      database: str | None = None) -> Home:
     """A host's folder with the small competition, which the users have entered."""
     home = open_home(folder / "host", database)
-    public, answers = task_folder(folder / "task")
-    admin.create(home, public, answers, slug=SLUG, rules=rules)
+    task_folder(folder / "task")
     for user in users:
         accounts.add_user(home, user)
-        admin.accept_rules(home, SLUG, user)
+    add_competition(home, folder, SLUG, users=users, rules=rules)
     return home
+
+
+def add_competition(home: Home, folder: Path, slug: str, *, users: tuple[str, ...] = ("alice", "bob"),
+                    rules: admin.Rules = USUAL, field: Path | None = None) -> str:
+    """One more competition of the same task, which the users have entered; its name."""
+    task = folder / "task"
+    admin.create(home, task / "public", task / "private" / "answers.csv", slug=slug, rules=rules, field=field)
+    for user in users:
+        admin.accept_rules(home, slug, user)
+    return slug
 
 
 @contextmanager
@@ -97,20 +134,11 @@ def running(home: Home, folder: Path, *options: str) -> Iterator[Server]:
     try:
         first = process.stdout.readline()
         assert first.startswith("serving at "), first
-        yield Server(home, first.split()[2], process, folder)
+        server = Server(home, first.split()[2], process, folder)
+        yield server
+        for client in server.clients:
+            client.close()
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=PATIENCE_SECONDS)
         process.stdout.close()
-
-
-def scored(server: Server, user: str, count: int) -> list[list[str]]:
-    """The user's submissions as the client lists them, once `count` of them are no longer pending."""
-    limit = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        out = server.kaggle(user, "competitions", "submissions", SLUG, "-v", "--page-size", "200").stdout
-        listed = [line.split(",") for line in out.splitlines()[1:]]
-        if sum("PENDING" not in ",".join(row) for row in listed) >= count:
-            return listed
-        assert time.monotonic() < limit, out
-        time.sleep(0.2)

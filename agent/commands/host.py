@@ -23,6 +23,7 @@ def add(made: argparse.ArgumentParser) -> None:
     made.add_argument("--errors", choices=("kaggle", "plain"), default="kaggle",
                       help="kaggle: as production answers, the client shows the status only; plain: it shows the message")
     made.add_argument("--largest", type=positive, default=100.0, metavar="MIB", help="the largest submission (default: 100)")
+    made.add_argument("--unpacked", type=positive, default=512.0, metavar="MIB", help="the largest one unpacked (default: 512)")
     made.add_argument("--seconds", type=positive, default=120.0, help="for scoring one submission (default: 120)")
     made.set_defaults(act=serve)
     for name, (act, arguments, about) in ACTIONS.items():
@@ -48,7 +49,8 @@ def serve(home: Any, options: argparse.Namespace) -> None:
     from leaderboard.host.server import serve as serve_until_stopped
 
     settings = Settings(largest=int(options.largest * 2**20), nested_errors=options.errors == "kaggle",
-                        names=tuple(options.name), allowed=Allowed(seconds=options.seconds))
+                        names=tuple(options.name),
+                        allowed=Allowed(seconds=options.seconds, largest=int(options.unpacked * 2**20)))
 
     def ready(url: str) -> None:
         print(json.dumps({"url": url}) if options.json else

@@ -37,7 +37,11 @@ def main(memory_bytes: int) -> None:
     verdicts = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     for line in sys.stdin:
-        print(json.dumps(judged(json.loads(line))), file=verdicts, flush=True)
+        verdict = judged(json.loads(line))
+        try:
+            print(json.dumps(verdict), file=verdicts, flush=True)
+        except BrokenPipeError:  # the host was killed: the submission is pending and will be judged after its start
+            os._exit(0)
 
 
 if __name__ == "__main__":

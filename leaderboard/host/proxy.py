@@ -31,7 +31,7 @@ class Proxied:
         try:
             plain = self._plain(scope)
             limited = receive if scope["method"] == "PUT" else _limited(receive)
-            await self._app(plain, limited, send)
+            await self._app(plain, limited, _unsniffed(send))
         except Refused as refused:
             await _answer(send, refused, nested=self._nested)
 
@@ -69,6 +69,17 @@ def _limited(receive: Receive) -> Receive:
         return message
 
     return limited
+
+
+def _unsniffed(send: Send) -> Send:
+    """Browsers shall take an answer for what it says it is: a submission is never a page."""
+
+    async def unsniffed(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"x-content-type-options", b"nosniff")]}
+        await send(message)
+
+    return unsniffed
 
 
 async def _answer(send: Send, refused: Refused, *, nested: bool) -> None:

@@ -66,7 +66,7 @@ def limits_of(connection: Connection, found: Competition, team: int) -> Limits:
 def of_team(connection: Connection, team: int) -> list[Row]:
     """A team's submissions with file name, bytes and the name of who submitted; the newest first."""
     wanted = _described().where(submissions.c.team == team)
-    return list(connection.execute(wanted.order_by(submissions.c.created.desc(), submissions.c.id.desc())))
+    return list(connection.execute(wanted.order_by(submissions.c.id.desc())))
 
 
 def own(connection: Connection, user: User, number: int) -> Row:

@@ -62,7 +62,7 @@ def list_submissions(asked: wire.ListSubmissions, user: SignedIn, host: TheHost)
         team = entered(connection, found, user, refusal=TO_SUBMIT)
         over = standings.final(connection, found)
         rows = _sorted(submissions.of_team(connection, team), asked, over=over, greater=found.greater_is_better)
-    shown, token = wire.page_of(asked).of(rows)
+    shown, token = wire.page_of(asked).of(rows) if _order(asked) else _newest(rows, asked)
     return {"submissions": [_facts(row, over=over) for row in shown], "nextPageToken": token}
 
 
@@ -90,18 +90,32 @@ def choose(asked: wire.SelectSubmissions, user: SignedIn, host: TheHost) -> dict
     return {"refs": sorted(set(asked.refs))}
 
 
+def _newest(rows: list[Row], asked: wire.ListSubmissions) -> tuple[list[Row], str]:
+    """A page of rows, the newest first; its token is the last number shown, so that submissions which arrive between
+    two pages shift nothing."""
+    page = wire.page_of(asked)
+    left = [row for row in rows if row.id < page.start] if asked.page_token else rows[page.start:]
+    shown = left[: page.size]
+    return shown, str(shown[-1].id) if len(left) > len(shown) else ""
+
+
+def _order(asked: wire.ListSubmissions) -> str | None:
+    """Which column, if any, the rows are to be sorted by."""
+    return {"SUBMISSION_SORT_BY_NAME": "file_name", "SUBMISSION_SORT_BY_PUBLIC_SCORE": "public",
+            "SUBMISSION_SORT_BY_PRIVATE_SCORE": "private"}.get(asked.sort_by or "")
+
+
 def _sorted(rows: list[Row], asked: wire.ListSubmissions, *, over: bool, greater: bool) -> list[Row]:
-    """The order of private scores is kept back like the scores."""
+    """The rows asked for, in the order asked for. The order of private scores is kept back like the scores."""
     if asked.group == "SUBMISSION_GROUP_SUCCESSFUL":
         rows = [row for row in rows if row.status == COMPLETE]
     if asked.group == "SUBMISSION_GROUP_SELECTED":
         rows = [row for row in rows if row.selected]
-    if asked.sort_by == "SUBMISSION_SORT_BY_NAME":
-        return sorted(rows, key=lambda row: row.file_name)
-    part = {"SUBMISSION_SORT_BY_PUBLIC_SCORE": "public", "SUBMISSION_SORT_BY_PRIVATE_SCORE": "private" if over else None}
-    column = part.get(asked.sort_by or "")
-    if column is None:
+    column = _order(asked)
+    if column is None or (column == "private" and not over):
         return rows
+    if column == "file_name":
+        return sorted(rows, key=lambda row: row.file_name)
     sign = -1.0 if greater else 1.0
     return sorted(rows, key=lambda row: (row._mapping[column] is None, sign * (row._mapping[column] or 0.0)))
 

@@ -17,6 +17,7 @@ from leaderboard.host import accounts, admin
 from leaderboard.host.app import Settings, make_app
 
 PRIVATE = 7.654321
+JSON = {"Content-Type": "application/json"}
 SCRIPT = "<script>alert(1)</script>"
 
 
@@ -54,7 +55,7 @@ def test_private_scores_are_in_no_answer_before_the_deadline(server: Server, use
         answers[path] = response.data
         if response.status == 302:
             answers[f"{path} followed"] = _opened(_get(server, response.headers["Location"]))
-    assert sum(b"1.25" in answer for answer in answers.values()) >= 3, "the public score is there"
+    assert sum(b"1.25" in answer for answer in answers.values()) >= 2, "the public score is there"
     for path, answer in answers.items():
         assert f"{PRIVATE:.3f}".encode() not in answer, path
         assert b"Usage" not in answer, path
@@ -147,7 +148,7 @@ def test_who_has_not_entered_is_refused(server: Server) -> None:
 
 def test_every_call_but_the_token_check_needs_credentials(server: Server) -> None:
     for path in calls(server):
-        assert _bare(server, "POST", path, b"{}")[0] == (200 if path.endswith("IntrospectToken") else 401), path
+        assert _bare(server, "POST", path, b"{}", **JSON)[0] == (200 if path.endswith("IntrospectToken") else 401), path
 
 
 def test_more_or_fewer_bytes_than_announced_or_allowed_are_refused(server: Server) -> None:

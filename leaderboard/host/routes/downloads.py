@@ -13,7 +13,8 @@ from leaderboard.host.routes import TheHost
 router = APIRouter()
 
 
-@router.api_route("/download/{signed}/{kind}/{of}/{name:path}", methods=["GET", "HEAD"])
+@router.head("/download/{signed}/{kind}/{of}/{name:path}", include_in_schema=False)
+@router.get("/download/{signed}/{kind}/{of}/{name:path}")
 def download(signed: str, kind: str, of: str, name: str, host: TheHost) -> FileResponse:
     links.check(host.home, signed, kind, of, name)
     path = _path(host.home, kind, of, name)

@@ -63,7 +63,8 @@ def capabilities(url: str, server: str | None = None) -> Capabilities:
         if known.name == server:
             return known
     for known in SERVERS:
-        if server is None and (host.endswith(known.hosts) or (port in known.ports and is_local(url))):
+        named = any(host == name or host.endswith(f".{name}") for name in known.hosts)
+        if server is None and (named or (port in known.ports and is_local(url))):
             return known
     return PLAIN
 

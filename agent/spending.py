@@ -87,18 +87,22 @@ def noise_of_gain(new: Stake, last: Sent, judge: Metric) -> float:
     """Standard error of the difference of two scores. Both answered the same train rows: those are drawn anew for both
     at once (paired bootstrap), so that what is hard for both counts for neither. Where the earlier answers are not at
     hand or are of other rows, the standard error of the estimate itself, which is larger."""
-    before = _kept(Path(last.file).parent, new.truth)
-    if before is None:
+    before = answers_of(Path(last.file).parent)
+    if before is None or not np.array_equal(before[1], new.truth):
         return new.standard_error
+    return paired_noise(judge, new.truth, new.out_of_fold, before[0]) or new.standard_error
+
+
+def paired_noise(judge: Metric, truth: np.ndarray, one: np.ndarray, other: np.ndarray) -> float | None:
+    """Standard error of the difference of two scores over the same rows; None where it cannot be told."""
     rng, differences = np.random.default_rng(0), []
     for _ in range(REPEATS):
-        drawn = rng.integers(len(before), size=len(before))
+        drawn = rng.integers(len(truth), size=len(truth))
         try:
-            differences.append(judge.score(new.truth[drawn], new.out_of_fold[drawn])
-                               - judge.score(new.truth[drawn], before[drawn]))
+            differences.append(judge.score(truth[drawn], one[drawn]) - judge.score(truth[drawn], other[drawn]))
         except Undefined:
             continue
-    return float(np.std(differences, ddof=1)) if len(differences) > 1 else new.standard_error
+    return float(np.std(differences, ddof=1)) if len(differences) > 1 else None
 
 
 def keep(new: Stake, folder: Path) -> Path:
@@ -126,9 +130,8 @@ def _answers(folder: Path, arrays: Arrays, known: Mapping[str, Any]) -> tuple[np
     return Decision.from_json(known["decision"]).apply(blend.apply(members)), arrays.truth[rows]
 
 
-def _kept(folder: Path, truth: np.ndarray) -> np.ndarray | None:
-    """The answers of an earlier submission, where they are about the same rows."""
+def answers_of(folder: Path) -> tuple[np.ndarray, np.ndarray] | None:
+    """The out-of-fold answers of an earlier submission and their truth, as `keep` left them; None where it did not."""
     if not (folder / OUT_OF_FOLD).is_file():
         return None
-    same = np.array_equal(np.load(folder / TRUTH), truth)
-    return np.load(folder / OUT_OF_FOLD) if same else None
+    return np.load(folder / OUT_OF_FOLD), np.load(folder / TRUTH)

@@ -20,6 +20,6 @@ def run(options: argparse.Namespace, started: float) -> None:
 
     with Record(record_path(options.runs)) as record:
         known = record.latest(options.run)
-        kaggle = kaggle_run.client(kaggle_run.slug_of(known, options.competition))
-        made = kaggle_run.submit(record, known, kaggle, a_day=options.submissions_per_day, anyway=options.anyway)
+        with kaggle_run.client(kaggle_run.slug_of(known, options.competition)) as kaggle:
+            made = kaggle_run.submit(record, known, kaggle, a_day=options.submissions_per_day, anyway=options.anyway)
     print_standing(made, as_json=options.json)

@@ -1,6 +1,8 @@
 """`medalist sync [SLUG]`: brings what Kaggle says of past submissions into the record."""
 
 import argparse
+import json
+from dataclasses import asdict
 
 from agent.output import print_rows, record_path
 
@@ -16,6 +18,11 @@ def run(options: argparse.Namespace, started: float) -> None:
     from leaderboard.record import Record
 
     with Record(record_path(options.runs)) as record:
-        rows = kaggle_sync.sync(record, options.competition)
-    columns = ["competition", "ref", "date", "run", "status", "cv", "honest", "public", "private", "news"]
-    print_rows(rows, columns, as_json=options.json, title="submissions")
+        found = kaggle_sync.sync(record, options.competition)
+    if options.json:
+        print(json.dumps([asdict(known) for known in found], indent=1))
+        return
+    columns = ["ref", "date", "run", "status", "cv", "honest", "public", "private", "news"]
+    for known in found:
+        print_rows(list(known.rows), columns, as_json=False, title=known.slug)
+        print(known.line())

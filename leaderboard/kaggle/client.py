@@ -1,14 +1,18 @@
 """One competition as the agent speaks with it: download, submit, ask. Every process has an environment and a time limit."""
 
 import json
+import os
 import re
+import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from leaderboard.kaggle.failures import KaggleError, kind_of
@@ -84,19 +88,23 @@ class Finished:
 
 
 class Kaggle:
-    """Kaggle, for one competition. Raises KaggleError; no file of ours is changed by a failure."""
+    """Kaggle, for one competition; `with` ends its process. Raises KaggleError; no file of ours is changed by that."""
 
     def __init__(self, slug: str, environment: Mapping[str, str], *, seconds: Seconds | None = None) -> None:
         """`environment`: see kaggle_environment; it holds the credentials and is given to our two processes alone."""
         self.slug, self.environment, self.seconds = slug, dict(environment), seconds or Seconds()
+        self.worker = Worker(environment)
+
+    def __enter__(self) -> "Kaggle":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None,
+    ) -> None:
+        self.worker.close()
 
     def competition(self) -> Competition:
-        found = self._ask("competition")
-        allowance = Allowance(found.pop("used_today"), found.pop("remaining"))
-        deadline = datetime.fromisoformat(found.pop("deadline")) if found["deadline"] else found.pop("deadline")
-        if deadline is not None and deadline.tzinfo is None:
-            deadline = deadline.replace(tzinfo=UTC)
-        return Competition(**found, deadline=deadline, allowance=allowance)
+        return _competition(self._ask("competition"))
 
     def entered(self) -> Competition:
         """The competition; KaggleError where its rules are not accepted yet."""
@@ -104,6 +112,13 @@ class Kaggle:
         if not found.entered:
             raise KaggleError("rules", self.slug)
         return found
+
+    def ready(self) -> tuple[Competition, list[Submission]]:
+        """The competition and the team's submissions, the newest first; KaggleError where its rules are not accepted."""
+        found = self._ask("ready")
+        if not found["competition"]["entered"]:
+            raise KaggleError("rules", self.slug)
+        return _competition(found["competition"]), [_submission(known) for known in found["submissions"]]
 
     def pages(self) -> dict[str, str]:
         """The text of each page by its name; none where Kaggle shows none."""
@@ -120,7 +135,7 @@ class Kaggle:
 
     def scored(self, ref: int) -> Submission:
         """The submission, waited for until it is scored or the time is up (then it is still PENDING)."""
-        found = self._ask("wait", ref=ref, wait_seconds=self.seconds.score, within=self.seconds.score)
+        found = self._ask("wait", ref=ref, seconds=self.seconds.score, within=self.seconds.score)
         if found is None:
             raise KaggleError("lost", self.slug)
         return _submission(found)
@@ -145,11 +160,12 @@ class Kaggle:
     def submit(self, file: Path, *, tag: str, note: str = "") -> Submission:
         """Submit once. `tag`, the first word of the message, names this submission for ever: where Kaggle lists one
         with it, from an earlier try whose answer was lost, that one is returned and nothing is sent."""
-        self._may_submit()
         for attempt in (1, 2):
-            found = self.tagged(tag)
+            about, listed = self.ready()
+            found = tagged(listed, tag)
             if found is not None:
                 return found
+            self._check_open(about)
             done = self._send(file, f"{tag} {note}".strip())
             found = self._arrived(tag, done)
             if found is not None:
@@ -159,18 +175,13 @@ class Kaggle:
                 raise error
         raise AssertionError("two attempts end in a return or an error")
 
-    def tagged(self, tag: str) -> Submission | None:
-        """The submission whose message starts with this tag."""
-        return next((known for known in self.submissions() if known.description.split(" ")[0] == tag), None)
-
-    def _may_submit(self) -> None:
+    def _check_open(self, about: Competition) -> None:
         """KaggleError, before any upload, where a submission would be refused."""
-        found = self.entered()
-        if found.notebooks_only:
+        if about.notebooks_only:
             raise KaggleError("notebook", self.slug)
-        if found.disabled:
+        if about.disabled:
             raise KaggleError("closed", self.slug)
-        if not found.allowance.remaining:
+        if not about.allowance.remaining:
             raise KaggleError("limit", self.slug)
 
     def _send(self, file: Path, message: str) -> Finished:
@@ -184,7 +195,7 @@ class Kaggle:
         for pause in (0.0, SETTLING_SECONDS, 2 * SETTLING_SECONDS):
             time.sleep(pause)
             try:
-                found = self.tagged(tag)
+                found = tagged(self.submissions(), tag)
             except KaggleError as error:
                 if done.exchanges and done.exchanges[-1][0] == "StartSubmissionUpload":
                     raise
@@ -204,7 +215,7 @@ class Kaggle:
             return KaggleError("hung" if done.hung else "lost", self.slug, detail=f"{self.seconds.submit:g}")
         if status in (400, 403):
             try:
-                self._may_submit()
+                self._check_open(self.entered())
             except KaggleError as error:
                 return error
         return KaggleError(kind_of(status), self.slug, detail=f"HTTP {status}: {_reason(done.output)}")
@@ -221,22 +232,83 @@ class Kaggle:
             return Finished(1, _text(late.stdout), _exchanges(_text(late.stderr)), hung=True)
         return Finished(done.returncode, done.stdout + ("" if environment else done.stderr), _exchanges(done.stderr))
 
-    def _ask(self, what: str, *, within: float = 0.0, wait_seconds: float | None = None, **more: Any) -> Any:
+    def _ask(self, what: str, *, within: float = 0.0, **more: Any) -> Any:
         """The worker's answer to one question; `within`: seconds it may take beyond those of a question."""
         limit = self.seconds.question + within
-        asked = {"do": what, "slug": self.slug, **more, **({} if wait_seconds is None else {"seconds": wait_seconds})}
         try:
-            done = subprocess.run([sys.executable, "-P", str(WORKER)], input=json.dumps(asked), env=self.environment,
-                                  capture_output=True, text=True, timeout=limit, check=False)
-        except subprocess.TimeoutExpired as late:
+            answer = self.worker.ask({"do": what, "slug": self.slug, **more}, seconds=limit)
+        except TimeoutError as late:
             raise KaggleError("hung", self.slug, detail=f"{limit:g}") from late
-        if done.returncode:
-            raise KaggleError("server", self.slug, detail=(done.stderr.strip().splitlines() or ["no answer"])[-1])
-        answer = json.loads(done.stdout)
         if answer["status"] != 200:
             kind = "no_key" if answer["status"] == -1 else kind_of(answer["status"])
             raise KaggleError(kind, self.slug, detail=answer["message"])
         return answer["value"]
+
+
+class Worker:
+    """The process of worker.py, started at the first question, ended by `close` or by a question that hung."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = dict(environment)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def ask(self, question: Mapping[str, Any], *, seconds: float) -> dict[str, Any]:
+        """One answer. Raises TimeoutError after `seconds`; a worker that died answers with the status 500."""
+        if self.process is None:
+            self.process = subprocess.Popen([sys.executable, "-P", str(WORKER)], env=self.environment,
+                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert self.process.stdin is not None and self.process.stdout is not None
+        try:
+            self.process.stdin.write(json.dumps(question).encode() + b"\n")
+            self.process.stdin.flush()
+            line = _line(self.process.stdout.fileno(), end=time.monotonic() + seconds)
+        except BrokenPipeError:
+            line = b""
+        except TimeoutError:
+            self.close()
+            raise
+        if line:
+            return dict(json.loads(line))
+        self.close()
+        return {"status": 500, "message": "our worker process died"}
+
+    def close(self) -> None:
+        if self.process is None:
+            return
+        process, self.process = self.process, None
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            with suppress(BrokenPipeError):
+                pipe.close()
+
+
+def _line(handle: int, *, end: float) -> bytes:
+    """All until the end of a line, or nothing where the other side is gone. TimeoutError at `end`."""
+    read = b""
+    while not read.endswith(b"\n"):
+        if not select.select([handle], [], [], max(0.0, end - time.monotonic()))[0]:
+            raise TimeoutError
+        part = os.read(handle, 1 << 16)
+        if not part:
+            return b""
+        read += part
+    return read
+
+
+def tagged(listed: Sequence[Submission], tag: str) -> Submission | None:
+    """The submission whose message starts with this tag."""
+    return next((known for known in listed if known.description.split(" ")[0] == tag), None)
+
+
+def _competition(found: dict[str, Any]) -> Competition:
+    allowance = Allowance(found.pop("used_today"), found.pop("remaining"))
+    stated = found.pop("deadline")
+    deadline = datetime.fromisoformat(stated) if stated else None
+    if deadline is not None and deadline.tzinfo is None:
+        deadline = deadline.replace(tzinfo=UTC)
+    return Competition(**found, deadline=deadline, allowance=allowance)
 
 
 def _submission(known: dict[str, Any]) -> Submission:

@@ -22,11 +22,11 @@ BREAK = re.compile(r"(?i)<(?:br|/p|/div|/li|/h\d|/tr|p|h\d)\b[^<>]*>")
 
 def fetch(kaggle: Kaggle, folder: Path, downloads: Path) -> Path:
     """Download the competition into `folder`, whole or not at all; a later call fetches what is new. `downloads` keeps
-    the zip. A task.toml that stands in `folder` already, and is not the competition's own, stays."""
+    the zip. A task.toml that stands in `folder` already stays: the user may have written into it."""
     about = kaggle.entered()
     pages, file = kaggle.pages(), kaggle.download(downloads)
     stamp = [file.stat().st_size, int(file.stat().st_mtime)]
-    if facts(folder).get("zip") != stamp:
+    if facts(folder).get("zip") != stamp or not _complete(file, folder):
         _unpack(file, folder, kaggle.slug)
     _write_pages(folder, about, pages)
     (folder / FACTS).write_text(json.dumps(_facts(about, stamp), indent=1), encoding="utf-8")
@@ -80,11 +80,17 @@ def _unpack(file: Path, folder: Path, slug: str) -> None:
         fresh = Path(partial) / "new"
         _extract(file, fresh, slug)
         _name_as_we_read(fresh)
-        if (folder / "task.toml").is_file() and not (fresh / "task.toml").exists():
+        if (folder / "task.toml").is_file():
             shutil.copyfile(folder / "task.toml", fresh / "task.toml")
         if folder.exists():
             folder.rename(Path(partial) / "old")
         fresh.rename(folder)
+
+
+def _complete(file: Path, folder: Path) -> bool:
+    """Is all of the zip there?"""
+    with zipfile.ZipFile(file) as bundle:
+        return all((folder / name).exists() for name in bundle.namelist())
 
 
 def _extract(file: Path, into: Path, slug: str) -> None:
@@ -94,7 +100,7 @@ def _extract(file: Path, into: Path, slug: str) -> None:
             if needed > free:
                 raise KaggleError("files", slug, detail=f"they unpack to {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free")
             bundle.extractall(into)  # zipfile keeps every name below the folder
-    except (zipfile.BadZipFile, EOFError, zipfile.error) as error:
+    except (zipfile.BadZipFile, EOFError) as error:
         file.unlink(missing_ok=True)
         raise KaggleError("files", slug, detail=str(error)) from error
     for inner in [path for path in into.rglob("*.csv.zip") if not path.with_suffix("").exists()]:

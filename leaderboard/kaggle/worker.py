@@ -1,8 +1,8 @@
-"""A process of its own that asks Kaggle what the command line hides: JSON on stdin, one JSON answer on stdout.
+"""A process of its own that asks Kaggle what the command line hides: a JSON question a line, a JSON answer a line.
 
 It alone imports `kaggle`, which authenticates at import and may print or exit. Asked {"do": name, "slug": ..., ...} it
 answers {"status": 200, "value": ...}, or the HTTP status of the refusal with its message: 0 where no answer came, -1
-where there are no credentials. The parent sets the time limit and kills.
+where there are no credentials. It ends when its questions do; the parent sets the time limit of each and kills.
 """
 
 import contextlib
@@ -17,10 +17,10 @@ MOST_PAGES = 200
 
 
 def main() -> None:
-    asked, out = json.load(sys.stdin), sys.stdout
+    out = sys.stdout
     with contextlib.redirect_stdout(sys.stderr):
-        answer = answered(asked)
-    json.dump(answer, out)
+        for line in sys.stdin:
+            print(json.dumps(answered(json.loads(line))), file=out, flush=True)
 
 
 def answered(asked: dict[str, Any]) -> dict[str, Any]:
@@ -85,6 +85,12 @@ def competition(client: Any, slug: str) -> dict[str, Any]:
         "used_today": limits.num_today if limits else 0, "remaining": limits.num_allowed_now if limits else 0,
         "rank": found.user_rank or None,
     }
+
+
+def ready(client: Any, slug: str) -> dict[str, Any]:
+    """What is to be known before submitting: the competition, and the team's submissions once it has entered."""
+    about = competition(client, slug)
+    return {"competition": about, "submissions": submissions(client, slug) if about["entered"] else []}
 
 
 def _competition(client: Any, slug: str) -> Any:
@@ -169,7 +175,8 @@ def _paged(call: Any, request: Any) -> Iterator[Any]:
 
 
 QUESTIONS: dict[str, Callable[..., Any]] = {
-    "competition": competition, "pages": pages, "submissions": submissions, "wait": wait, "leaderboard": leaderboard,
+    "competition": competition, "ready": ready, "pages": pages, "submissions": submissions, "wait": wait,
+    "leaderboard": leaderboard,
 }
 
 if __name__ == "__main__":

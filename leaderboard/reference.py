@@ -14,23 +14,25 @@ from pathlib import Path
 
 import numpy as np
 
-from leaderboard.grade import grade
+from leaderboard.grade import Grade, grade
 from tasks import catalogue
 from tasks.metrics import metric
 from tasks.spec import Task, load
 from tasks.submission import write_submission
 
-COLUMNS = ("name", "settings", "budget", "private")
+COLUMNS = ("name", "settings", "budget", "private", "public")
 
 
 @dataclass(frozen=True)
 class Rival:
-    """A row of field.csv. `budget`: what it was given, in words; `private`: its private score."""
+    """A row of field.csv. `budget`: what it was given, in words; `private`: its private score; `public`: its public one,
+    where it is known."""
 
     name: str
     settings: str
     budget: str
     private: float
+    public: float | None = None
 
 
 def read_field(path: Path) -> list[Rival]:
@@ -39,7 +41,8 @@ def read_field(path: Path) -> list[Rival]:
         return []
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    return [Rival(row["name"], row["settings"], row["budget"], float(row["private"])) for row in rows]
+    return [Rival(row["name"], row["settings"], row["budget"], float(row["private"]),
+                  float(row["public"]) if row.get("public") else None) for row in rows]
 
 
 def rank(field: Iterable[Rival], private: float, greater_is_better: bool) -> tuple[int, tuple[str, ...]]:
@@ -61,9 +64,10 @@ def write_field(
     for competitor in COMPETITORS:
         if names and competitor.name not in names:
             continue
-        score = _private(task, predictions(competitor, table, threads=threads), private / "answers.csv")
-        if score is not None:
-            rivals[competitor.name] = Rival(competitor.name, competitor.settings, competitor.budget, score)
+        scores = _graded(task, predictions(competitor, table, threads=threads), private / "answers.csv")
+        if scores.private is not None:
+            rivals[competitor.name] = Rival(competitor.name, competitor.settings, competitor.budget, scores.private,
+                                            scores.public)
             _write([rivals[known.name] for known in COMPETITORS if known.name in rivals], field)
     return list(rivals.values())
 
@@ -80,18 +84,23 @@ def submitted(task: Task, raw: np.ndarray) -> np.ndarray:
     return np.maximum(raw, 0.0) if judge.loss == "log_squared" else raw
 
 
-def _private(task: Task, raw: np.ndarray, answers: Path) -> float | None:
+def _graded(task: Task, raw: np.ndarray, answers: Path) -> Grade:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "submission.csv"
         write_submission(task, submitted(task, raw), path)
-        return grade(task, path, answers).private
+        return grade(task, path, answers)
 
 
 def _write(rivals: Sequence[Rival], field: Path) -> None:
     with field.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows({**asdict(rival), "private": f"{rival.private:.6g}"} for rival in rivals)
+        writer.writerows(_row(rival) for rival in rivals)
+
+
+def _row(rival: Rival) -> dict[str, str]:
+    public = "" if rival.public is None else f"{rival.public:.6g}"
+    return {**asdict(rival), "private": f"{rival.private:.6g}", "public": public}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -61,7 +61,7 @@ class Server:
         client = self.client(user)
         while any(row["status"] == "PENDING" for row in client.submissions(slug=slug)):
             assert time.monotonic() < limit
-            time.sleep(0.05)
+            time.sleep(0.2)
         return client.submissions(slug=slug)
 
     def environment(self, user: str, *, via: str | None = None) -> dict[str, str]:

@@ -20,6 +20,7 @@ from leaderboard.host.refusal import HostError, Refused
 from leaderboard.host.standings import Standing
 from leaderboard.host.store import competitions, members, submissions, teams, users
 from leaderboard.host.submissions import PENDING
+from leaderboard.reference import read_field
 from tasks.spec import Task, load_task
 from tasks.submission import USAGE, read_answers
 
@@ -46,7 +47,8 @@ def create(
 ) -> Competition:
     """A competition of a task's public folder and its answers (columns as in tasks/submission.py), both copied.
 
-    `field`: a CSV file whose rows are rival teams: name, private and, to stand on the public leaderboard too, public.
+    `field`: a field.csv (leaderboard/reference.py), whose rows become rival teams. Those without a public score stand
+    on the leaderboard once the deadline has passed.
     Raises HostError, TaskError or SubmissionError where the slug is taken or the files do not fit.
     """
     if not SLUG.fullmatch(slug):
@@ -151,17 +153,9 @@ def _insert(connection: Connection, task: Task, slug: str, rules: Rules, field: 
         slug=slug, title=task.title, metric=task.metric, greater_is_better=task.greater_is_better, created=now,
         deadline=now + rules.days * clock.DAY, daily_limit=rules.daily_limit, finals=rules.finals,
         notebooks_only=rules.notebooks_only).returning(competitions.c.id)).scalar_one()
-    for name, public, private in _rivals(field):
+    for rival in read_field(field) if field else ():
         connection.execute(insert(teams).values(
-            competition=number, name=name, created=now, rival=True, public=public, private=private))
-
-
-def _rivals(field: Path | None) -> list[tuple[str, float | None, float]]:
-    if field is None or not field.is_file():
-        return []
-    with field.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [(row["name"], float(row["public"]) if row.get("public") else None, float(row["private"])) for row in rows]
+            competition=number, name=rival.name, created=now, rival=True, public=rival.public, private=rival.private))
 
 
 def _write_files(task: Task, answers: Path, partial: Path, slug: str) -> None:

@@ -185,7 +185,7 @@ def _wait_for(done: Callable[[], bool]) -> None:
     while not done():
         if time.monotonic() > limit:
             raise TimeoutError(f"nothing came of it in {PATIENCE_SECONDS:g} s")
-        time.sleep(0.05)
+        time.sleep(0.2)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import uvicorn
 
+from leaderboard.host import uploads
 from leaderboard.host.app import Settings, make_app
 from leaderboard.host.home import Home
 from leaderboard.host.refusal import HostError
@@ -19,6 +20,7 @@ def serve(home: Home, settings: Settings, *, bind: str, port: int, ready: Callab
     url = f"http://{bind}:{listening.getsockname()[1]}"
     config = uvicorn.Config(make_app(home, settings), http="h11", ws="none", access_log=False, log_level="warning",
                             server_header=False, timeout_graceful_shutdown=5)
+    uploads.tidy(home)
     home.address.write_text(url, encoding="utf-8")
     try:
         ready(url)

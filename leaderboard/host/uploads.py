@@ -2,11 +2,13 @@
 
 import os
 import secrets
+import shutil
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from starlette.concurrency import run_in_threadpool
 
 from leaderboard.host import clock
@@ -95,6 +97,17 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def tidy(home: Home) -> None:
+    """Remove what a host that was killed, or clients that never submitted, left more than a day ago."""
+    with home.store.writing() as connection:
+        before = clock.now(connection) - clock.DAY
+        gone = delete(uploads).where(uploads.c.used.is_(False), uploads.c.created < before)
+        stale = [home.uploads / upload for upload in connection.scalars(gone.returning(uploads.c.id))]
+    hidden = [path for path in home.uploads.glob(".*") if path.stat().st_mtime < time.time() - clock.DAY]
+    for path in (*stale, *hidden):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def use(connection: Connection, found: Competition, user: User, token: str) -> str:

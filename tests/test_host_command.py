@@ -1,0 +1,62 @@
+"""`medalist host` as its owner types it: a competition of a folder, users, the clock, the end; and what is left behind."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from hosts import add_competition, competition_home, content, running, task_folder
+
+from leaderboard.host import admin, clock
+
+
+def medalist(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "agent.cli", "host", *arguments, "--home", str(folder / "host")],
+                          capture_output=True, text=True, check=False)
+
+
+def test_a_folder_becomes_a_competition_that_a_shell_can_enter_and_its_owner_ends(tmp_path: Path) -> None:
+    task_folder(tmp_path / "my_task")
+    (tmp_path / "my_task" / "field.csv").write_text("name,settings,budget,private,public\nlinear,,,0.7,0.6\n")
+    made = json.loads(medalist(tmp_path, "create", str(tmp_path / "my_task"), "--days", "2", "--json").stdout)
+    assert (made["slug"], made["metric"]) == ("my-task", "rmse")
+    assert json.loads(medalist(tmp_path, "users", "alice", "--json").stdout) == [{"user": "alice"}]
+    assert "as team 'Die Ersten'" in medalist(tmp_path, "accept-rules", "my-task", "alice", "--team", "Die Ersten").stdout
+    printed = medalist(tmp_path, "env").stdout
+    shell = subprocess.run(["sh", "-c", f"{printed}\nenv"], capture_output=True, text=True, check=True,
+                           env={"PATH": os.environ["PATH"]})
+    assert {"KAGGLE_API_ENVIRONMENT=LOCALHOST", "KAGGLE_USERNAME=alice", "https_proxy=http://127.0.0.1:9"} <= set(
+        shell.stdout.splitlines())
+    before = json.loads(medalist(tmp_path, "clock", "--json").stdout)["now"]
+    after = json.loads(medalist(tmp_path, "clock", "--ahead", "86400", "--json").stdout)["now"]
+    assert 86400 <= clock.seconds_of(after) - clock.seconds_of(before) < 86400 + 600
+    (final,) = json.loads(medalist(tmp_path, "finalise", "my-task", "--json").stdout)
+    assert (final["place"], final["name"], final["score"]) == (1, "linear", 0.7)
+
+
+def test_what_cannot_be_done_is_said_in_one_line(tmp_path: Path) -> None:
+    for arguments, words in (
+        (["create", "no-such-task"], "no task 'no-such-task'"), (["env", "nobody"], "no user 'nobody'"),
+        (["finalise", "nothing"], "no competition 'nothing'"), (["clock", "--to", "soon"], "'soon' is no date"),
+    ):
+        done = medalist(tmp_path, *arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert words in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_what_nobody_submitted_is_removed_after_a_day(tmp_path: Path) -> None:
+    home = competition_home(tmp_path)
+    other = add_competition(home, tmp_path, "other")
+    with running(home, tmp_path) as server:
+        alice = server.client("alice")
+        alice.submit(content(), "kept", slug=other)
+        server.scores("alice", other)
+        token = alice.upload(content(), slug=other)
+        assert len(list(home.uploads.iterdir())) == 2
+    admin.set_clock(home, ahead=2 * clock.DAY)
+    with running(home, tmp_path) as server:
+        assert len(list(home.uploads.iterdir())) == 1
+        assert server.client("alice").call("CreateSubmission", competitionName=other, blobFileTokens=token)[0] == 400
+        assert [row["description"] for row in server.scores("alice", other)] == ["kept"]
+    home.store.close()

@@ -108,13 +108,7 @@ def compete(
     pool: Pool[Job] = Pool(setting.slots, game.run_trial)
     game.enter_prior()
     try:
-        while game.open():
-            while pool.free and (job := game.next_job()):
-                pool.start(job)
-            if not pool.running and not game.wait():
-                break
-            for job, trial in pool.finished(seconds=game.left()):
-                game.take(job, trial)
+        game.play(pool)
     finally:
         executor.cancel()
         pool.close()
@@ -148,6 +142,16 @@ class Game:
     def wait(self) -> bool:
         """With no trial in flight: whether the proposer has something coming, once it is here or the time is over."""
         return self.proposer.wait(self.left())
+
+    def play(self, pool: Pool[Job]) -> None:
+        """Run what is proposed until the time is over, the goal is reached, or nothing more comes."""
+        while self.open():
+            while pool.free and (job := self.next_job()):
+                pool.start(job)
+            if not pool.running and not self.wait():
+                break
+            for job, trial in pool.finished(seconds=self.left()):
+                self.take(job, trial)
 
     def enter_prior(self) -> None:
         """Entry 0: a constant, made here and now from the kit's own code, so that a submission exists at once."""
@@ -369,6 +373,7 @@ def entry_of(candidate: Candidate, setting: Setting, folder: Path, *, score: flo
     solution = candidate.solution
     scores = [candidate.scores[fold] for fold in sorted(candidate.scores)]
     written = solution.written
+    costs = [*candidate.costs, *(written.costs if written else ())]
     params: dict[str, Any] = {"recipe": solution.recipe.to_json() if solution.recipe else None, "seed": solution.seed}
     if written:
         params |= {"model": written.model, "predicted": written.predicted, "seconds": written.seconds}
@@ -376,9 +381,9 @@ def entry_of(candidate: Candidate, setting: Setting, folder: Path, *, score: flo
         run=setting.run, number=candidate.number, source=solution.source, parents=solution.parents,
         operator=solution.operator, hypothesis=solution.hypothesis, family=solution.family, params=params,
         status=candidate.status, score=score, spread=float(np.nanstd(scores)) if scores else None,
-        fold_scores=tuple(scores), cost_wall_seconds=sum(cost.wall_seconds for cost in candidate.costs),
-        cost_cpu_seconds=sum(cost.cpu_seconds for cost in candidate.costs),
-        peak_memory_bytes=max((cost.memory_bytes for cost in candidate.costs), default=0),
+        fold_scores=tuple(scores), cost_wall_seconds=sum(cost.wall_seconds for cost in costs),
+        cost_cpu_seconds=sum(cost.cpu_seconds for cost in costs),
+        peak_memory_bytes=max((cost.memory_bytes for cost in costs), default=0),
         at_seconds=at, folder=str(folder), log=candidate.whole_log[-4000:],
         cost_tokens=written.tokens if written else 0, cost_dollars=written.dollars if written else 0.0,
     )

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from agent.charts import COLOURS, Axes, bars, plain, signed, spanned, tidy, whiskers
 from agent.diagnostics import POINTS, Figure, diagnose
 from agent.ensemble import climb_link
+from leaderboard.host.medals import medals
 from leaderboard.record import Entry
 from tasks.metrics import metric
 from tasks.spec import Task
@@ -66,7 +67,7 @@ def write_report(
         families=colours, tree=tree(entries, weights, colours, greater_is_better=task.greater_is_better),
         entries=entries, weights=_weights(weights, entries, colours), methods=_methods(last, task.greater_is_better),
         figures=_figures(task, truth, out_of_fold, last), rows_seen=_rows_seen(truth), costs=_costs(entries, colours),
-        total=_totals(entries),
+        total=_totals(entries), model=outcome.get("llm"), model_costs=model_costs(outcome),
     )
     path.write_text(page, encoding="utf-8")
 
@@ -318,6 +319,26 @@ def _totals(entries: Sequence[Entry]) -> dict[str, str]:
         "trials' processor time": f"{sum(entry.cost_cpu_seconds for entry in entries):.1f} s",
         "largest trial": f"{max((entry.peak_memory_bytes for entry in entries), default=0) / 2**20:.0f} MiB",
     }
+
+
+def model_costs(outcome: Mapping[str, Any]) -> dict[str, str]:
+    """What the language model's work came to: in all, for each entry, and for the medal that the rank would be."""
+    facts = outcome.get("llm")
+    if not facts:
+        return {}
+    dollars, used = facts["dollars"], len(facts["in_blend"])
+    won = medals(outcome["rivals"] + 1).of(outcome["rank"]) if outcome["rank"] else None
+    return {
+        "in all": f"${dollars:.4f}, {facts['tokens']:,} tokens in {facts['calls']} calls",
+        "an entry": _share(dollars, facts["entries"], "entries"),
+        "a completed entry": _share(dollars, facts["completed"], "completed entries"),
+        "an entry in the blend": _share(dollars, used, "in the blend"),
+        "a medal": f"${dollars:.4f} ({won} among the reference competitors)" if won else "none among the reference competitors",
+    }
+
+
+def _share(dollars: float, count: int, what: str) -> str:
+    return f"${dollars / count:.4f} ({count} {what})" if count else f"none: no {what}"
 
 
 # --- out-of-fold

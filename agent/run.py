@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from agent.attach import ANSWERS, PAGE, READING_SECONDS, READING_SHARE, Choice, Mind
 from agent.compete import Setting, State, best_entry, compete, restore, share
 from agent.export import export
 from agent.kit.encoders import code_levels
 from agent.kit.images import grid
 from agent.portfolio import opening
+from agent.prompting.data_card import data_card
+from agent.proposers import Proposer
 from agent.proposers.embedded import Embedded
 from agent.report import explain, write_report
 from agent.traits import Traits
@@ -30,7 +33,7 @@ from sandbox import executor as make_executor
 from tasks.arrays import Arrays, load_arrays, load_plan, write_arrays
 from tasks.metrics import metric
 from tasks.spec import Task, load, load_task
-from tasks.tables import as_dates, survey
+from tasks.tables import TaskError, as_dates, survey
 from tasks.validation import Plan, design
 
 KIT = Path(__file__).parent / "kit"
@@ -48,6 +51,7 @@ class Options:
     until: float | None = None
     executor: str = "local"
     answers: Path | None = None
+    llm: Choice = field(default_factory=Choice)
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class Outcome:
     rivals: int
     beaten: tuple[str, ...]
     seconds: float
+    llm: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "folder": str(self.folder)}
@@ -88,6 +93,7 @@ class Outcome:
             ("private score", _with_error(self.private, self.private_standard_error)),
             ("rank among reference competitors", f"{self.rank} of {self.rivals + 1}" if self.rank else "no reference"),
             ("beaten", ", ".join(self.beaten) or "none"),
+            *([("language model", _model_line(self.llm))] if self.llm else []),
             ("wall clock", f"{self.seconds:.1f} s"),
             ("files", str(self.folder)),
         ]
@@ -105,15 +111,60 @@ class Preparation:
     test: pd.DataFrame
 
 
-def prepare(folder: Path, options: Options) -> Preparation:
-    """Read the task, say what each column is, design the validation."""
+def prepare(folder: Path, options: Options, *, mind: Mind | None = None) -> Preparation:
+    """Read the task, say what each column is, design the validation, with a model's hints where the data bear them out."""
     task, tables = load(folder)
     train, test = tables.train, tables.test
     found = survey(train, test, id=task.id, targets=task.targets, text=task.text, assets=task.assets_folder)
+    if mind:
+        mind.reader.begin(task, found.roles, train, test)
     plan = design(task, train, test, found.roles, seed=options.seed)
+    if mind:
+        task, plan = _with_hints(task, plan, mind, train, test, found.roles, options)
     notes = (*task.inferred, *found.notes, *(f"{name} is left out: {why}" for name, why in found.dropped.items()))
     return Preparation(replace(task, inferred=notes), plan, found.roles, _traits(task, plan, found.roles, train, test),
                        train, test)
+
+
+def _with_hints(
+    task: Task, plan: Plan, mind: Mind, train: pd.DataFrame, test: pd.DataFrame, roles: dict[str, str], options: Options,
+) -> tuple[Task, Plan]:
+    """The task and the plan after a model's hints on validation; a reading that takes longer than a little is not waited for."""
+    seconds = min(READING_SECONDS, READING_SHARE * options.budget)
+    revised = mind.reader.revised(task, plan.to_json(), train, test, seconds=seconds)
+    if (revised.group, revised.time) == (task.group, task.time):
+        return revised, plan
+    try:
+        return revised, design(revised, train, test, roles, seed=options.seed)
+    except TaskError:  # what a column's values allow is the plan's to say
+        return task, plan
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run that is in the record, its data written out: all but the competing."""
+
+    setting: Setting
+    known: Preparation
+    plan: Mapping[str, Any]
+    mind: Mind | None
+
+
+def begin(
+    folder: Path, options: Options, *, record: Record, runs: Path, started: float, clock: Callable[[], float],
+) -> Begun:
+    """Read the task, design and write the folds, open the run in the record."""
+    run = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    mind = _mind(options, run, runs, record, folder, started, clock)
+    known = prepare(folder, options, mind=mind)
+    place = runs.resolve() / known.task.name / run
+    arrays = write_arrays(known.task, known.train, known.test, known.plan, dict(known.roles), place, seed=options.seed)
+    record.start_run(run, task=known.task.name, folder=str(place), budget_seconds=options.budget, seed=options.seed,
+                     metric=known.task.metric, greater_is_better=known.task.greater_is_better,
+                     settings=_settings(options, folder, known.traits))
+    plan = load_plan(place)
+    (place / PAGE).write_text(data_card(known.task, known.roles, known.train, known.test, plan), encoding="utf-8")
+    return Begun(_setting(known.task, arrays, run, options, started=started), known, plan, mind)
 
 
 def start(
@@ -121,22 +172,16 @@ def start(
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """A new run of the task in `folder`. `started`: the clock's time from which the budget counts."""
-    with make_executor(options.executor) as executor, _record(runs) as record:
-        known = prepare(folder, options)
-        run = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        place = runs.resolve() / known.task.name / run
-        arrays = write_arrays(known.task, known.train, known.test, known.plan, dict(known.roles), place,
-                              seed=options.seed)
-        record.start_run(run, task=known.task.name, folder=str(place), budget_seconds=options.budget, seed=options.seed,
-                         metric=known.task.metric, greater_is_better=known.task.greater_is_better,
-                         settings=_settings(options, folder, known.traits))
-        plan = load_plan(place)
-        view.start(known.task, plan, options.budget)
-        setting = _setting(known.task, arrays, run, options, started=started)
-        proposer = Embedded(known.traits, seed=options.seed, greater_is_better=known.task.greater_is_better,
-                            priors=operator_priors(record))
+    with make_executor(options.executor) as executor, open_record(runs) as record:
+        begun = begin(folder, options, record=record, runs=runs, started=started, clock=clock)
+        known, setting, mind = begun.known, begun.setting, begun.mind
+        view.start(known.task, begun.plan, options.budget)
+        proposer: Proposer = Embedded(known.traits, seed=options.seed, greater_is_better=known.task.greater_is_better,
+                                      priors=operator_priors(record))
+        if mind:
+            proposer, setting = mind.join(proposer, setting, executor=executor, traits=known.traits)
         state = compete(setting, record=record, executor=executor, proposer=proposer, view=view, clock=clock)
-        return finish(setting, record, state, options, plan, view, clock)
+        return finish(setting, record, state, options, begun.plan, view, clock, mind=mind)
 
 
 def go_on(
@@ -144,7 +189,7 @@ def go_on(
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Resume a run from its record: nothing is lost but the trials that were in flight."""
-    with _record(runs) as record:
+    with open_record(runs) as record:
         known = record.latest(run, unfinished=run is None)
         options = _options(known.settings, budget or known.budget_seconds)
         folder = Path(known.settings["folder"])
@@ -153,26 +198,45 @@ def go_on(
         entries = record.entries(known.run)
         spent = max((entry.at_seconds for entry in entries), default=0.0)
         setting = _setting(task, arrays, known.run, options, started=started - spent)
-        proposer = Embedded(Traits(**known.settings["traits"]), seed=options.seed,
-                            greater_is_better=task.greater_is_better, priors=operator_priors(record))
-        seen = {event["entry"]: event for event in record.events(known.run, "observed")}
-        for entry in entries:
-            told = seen.get(entry.number, {})
-            proposer.observe(entry, won=told.get("won", False), gained=told.get("gained", 0.0))
+        traits = Traits(**known.settings["traits"])
+        mind = _mind(options, known.run, runs, record, folder, setting.started, clock)
+        proposer: Proposer = Embedded(traits, seed=options.seed, greater_is_better=task.greater_is_better,
+                                      priors=operator_priors(record))
         view.start(task, plan, options.budget)
         with make_executor(options.executor) as executor:
+            if mind:
+                proposer, setting = mind.join(proposer, setting, executor=executor, traits=traits)
+            seen = {event["entry"]: event for event in record.events(known.run, "observed")}
+            for entry in entries:
+                told = seen.get(entry.number, {})
+                proposer.observe(entry, won=told.get("won", False), gained=told.get("gained", 0.0))
             state = compete(setting, record=record, executor=executor, proposer=proposer, view=view, clock=clock,
                             state=restore(setting, entries))
-        return finish(setting, record, state, options, plan, view, clock)
+        return finish(setting, record, state, options, plan, view, clock, mind=mind)
+
+
+def _mind(
+    options: Options, run: str, runs: Path, record: Record, folder: Path, started: float, clock: Callable[[], float],
+) -> Mind | None:
+    """The run's language model, if one was asked for. A replay also knows the answers of the latest run on this folder."""
+    if not options.llm.models:
+        return None
+    earlier = [Path(known.folder) / ANSWERS for known in record.runs() if known.run != run
+               and known.settings.get("folder") == str(folder.resolve())]
+    answers = next((place for place in reversed(earlier) if any(place.glob("*.md"))), None)
+    return Mind(options.llm, run=run, runs=runs, kit=KIT, seed=options.seed, deadline=started + options.budget, clock=clock,
+                answers=answers)
 
 
 def finish(
     setting: Setting, record: Record, state: State, options: Options, plan: Mapping[str, Any], view: View,
-    clock: Callable[[], float],
+    clock: Callable[[], float], *, mind: Mind | None = None,
 ) -> Outcome:
     """Grade the submission if the answers are at hand, write report and solution, close the run."""
     graded = grade(setting.task, setting.folder / "submission.csv", options.answers) if options.answers else None
     outcome = _outcome(setting, state, graded, clock() - setting.started)
+    if mind:
+        outcome = replace(outcome, llm=mind.facts(state.entries, state.ensemble.blend.weights if state.ensemble else {}))
     for kind, value in (("public", outcome.public), ("private", outcome.private)):
         if value is not None:
             record.add_score(setting.run, kind, value)
@@ -229,7 +293,7 @@ def plan_only(folder: Path, options: Options) -> dict[str, Any]:
 
 def facts(run: str | None, *, runs: Path) -> dict[str, Any]:
     """One run as the record has it."""
-    with _record(runs) as record:
+    with open_record(runs) as record:
         known = record.latest(run, unfinished=False)
         entries = [
             {"number": e.number, "operator": e.operator, "family": e.family, "status": e.status, "score": e.score,
@@ -297,6 +361,8 @@ def _settings(options: Options, folder: Path, traits: Traits) -> dict[str, Any]:
 
 def _options(settings: Mapping[str, Any], budget: float) -> Options:
     stored = dict(settings["options"])
+    llm = stored.pop("llm", None)
+    stored["llm"] = Choice(**{**llm, "models": tuple(llm["models"])}) if llm else Choice()
     answers = Path(stored["answers"]) if stored["answers"] else None
     return Options(**{**stored, "answers": answers, "budget": budget})
 
@@ -346,6 +412,13 @@ def larger(error: float | None, spread: float | None, folds: float) -> float | N
     return max(known, default=None)
 
 
+def _model_line(facts: Mapping[str, Any]) -> str:
+    """What a language model cost and brought, on one line."""
+    closed = f"; let go: {facts['closed']}" if facts["closed"] else ""
+    return (f"${facts['dollars']:.4f}, {facts['tokens']} tokens in {facts['calls']} calls; {facts['entries']} entries "
+            f"({facts['completed']} completed), {len(facts['in_blend'])} in the blend{closed}")
+
+
 def _number(value: float | None) -> str:
     return "not known" if value is None else f"{value:.5f}"
 
@@ -354,6 +427,7 @@ def _with_error(value: float | None, error: float | None) -> str:
     return _number(value) if value is None or error is None else f"{value:.5f} ± {error:.5f}"
 
 
-def _record(runs: Path) -> Record:
+def open_record(runs: Path) -> Record:
+    """The record of a folder of runs, made when absent."""
     runs.mkdir(parents=True, exist_ok=True)
     return Record(runs / "record.db")

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sandbox import Cost
+
 Options = Mapping[str, Any]
 
 
@@ -79,6 +81,7 @@ class Written:
     seconds: float = 0.0
     predicted: str = ""
     log: str = ""
+    costs: tuple[Cost, ...] = ()  # of its smoke runs
 
 
 @dataclass(frozen=True)

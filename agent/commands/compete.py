@@ -6,9 +6,13 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from agent.llm.arguments import add_options, addresses, limits
 from agent.output import UsageError, positive, print_outcome, print_plan, print_standing, whole
+
+if TYPE_CHECKING:
+    from agent.attach import Choice
 
 KAGGLE = "kaggle:"
 HELP = "compete in a task: a catalogue name, a folder with a Kaggle download, or kaggle:SLUG"
@@ -23,6 +27,7 @@ def add(made: argparse.ArgumentParser) -> None:
     made.add_argument("--executor", default="local", help="how trials run (default: local)")
     made.add_argument("--slots", type=int, default=None, help="trials at once (default: one per processor)")
     made.add_argument("--memory", type=positive, default=4.0, metavar="GIB", help="memory of one trial (default: 4)")
+    add_options(made)
     made.add_argument("--answers", type=Path, help="a file with the test rows' answers: grade at the end, never before")
     made.add_argument("--submit", action="store_true", help="submit to Kaggle at the end, and hourly in long runs")
     made.add_argument("--submissions-per-day", type=whole, default=2, metavar="N",
@@ -39,6 +44,7 @@ def run(options: argparse.Namespace, started: float) -> None:
     ours = Path(options.task) == folder
     started = started if ours else time.monotonic()  # preparing and downloading are not of the budget
     settings = run.Options(
+        llm=choice(options),
         budget=options.budget, seed=options.seed, until=options.until, executor=options.executor, answers=answers,
         memory_bytes=int(options.memory * 2**30), **({"slots": options.slots} if options.slots else {}),
     )
@@ -69,6 +75,18 @@ def _on_kaggle(options: argparse.Namespace, folder: Path, settings: Any, started
             print_standing(standing, as_json=False)
     if failure is not None:
         raise failure
+
+
+def choice(options: argparse.Namespace) -> "Choice":
+    """The language models that were asked for, with their limits; none where none was."""
+    from agent.attach import Choice
+
+    models = tuple(options.llm or os.environ.get("MEDALIST_LLM", "").split())
+    if not models:
+        return Choice()
+    bounds = limits(options)
+    addresses(options, os.environ)  # says what cannot be read before anything runs
+    return Choice(models, bounds.dollars, bounds.tokens, bounds.calls, options.llm_replay)
 
 
 def locate(task: str, data: Path, answers: Path | None) -> tuple[Path, Path | None]:

@@ -1,0 +1,105 @@
+"""Another agent competes through the Model Context Protocol: the official client, a real server process, the real sandbox."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from mcp import Client, StdioServerParameters
+from parcels import parcels
+
+from leaderboard.record import Record
+
+ROOT = Path(__file__).parent.parent
+SCRIPT = Path(__file__).parent / "scripted" / "parcels"
+WRONG_SHAPE = "def fit_predict(train, target, predict, task):\n    return target.to_numpy()\n"
+BUG = "def fit_predict(train, target, predict, task):\n    size = train['wieght']\n    return size\n"
+
+
+def code_in(name: str) -> str:
+    return (SCRIPT / name).read_text().split("```python\n")[1].split("```")[0]
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """What every tool answered in one session."""
+    place = tmp_path_factory.mktemp("mcp")
+    folder = parcels(place / "task")
+    server = StdioServerParameters(
+        command=sys.executable, cwd=str(place), env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        args=["-m", "agent.cli", "mcp", str(folder), "--author", "claude", "--answers", str(folder.parent / "answers.csv")])
+    yield {"place": place, **asyncio.run(talk(server))}
+
+
+async def talk(server: StdioServerParameters) -> dict[str, Any]:
+    heard: dict[str, Any] = {}
+    async with Client(server) as client:
+        async def call(name: str, **arguments: Any) -> Any:
+            result = await client.call_tool(name, arguments)
+            assert not result.is_error, result
+            texts = [part.text for part in result.content]
+            structured = result.structured_content
+            return structured["result"] if structured and set(structured) == {"result"} else structured or json.loads(texts[0])
+
+        heard["tools"] = sorted(tool.name for tool in (await client.list_tools()).tools)
+        heard["card"] = await call("task_card")
+        heard["shape"] = await call("propose_solution", source=WRONG_SHAPE, hypothesis="none")
+        heard["bug"] = await call("propose_solution", source=BUG, hypothesis="none")
+        heard["proposal"] = await call("propose_solution", source=code_in("05-improve.md"), hypothesis="the code holds fields")
+        heard["run"] = await call("run_proposal", proposal=heard["proposal"]["proposal"])
+        heard["again"] = await call("run_proposal", proposal=heard["proposal"]["proposal"])
+        heard["entries"] = await call("list_entries")
+        heard["entry"] = await call("show_entry", entry=1)
+        heard["missing"] = await call("show_entry", entry=77)
+        heard["blend"] = await call("blend")
+        heard["submit"] = await call("submit")
+    return heard
+
+
+def test_the_tools_are_those_of_a_competitor(session: dict[str, Any]) -> None:
+    assert session["tools"] == ["blend", "list_entries", "propose_solution", "run_proposal", "show_entry", "submit", "task_card"]
+
+
+def test_the_card_holds_data_contract_and_kit(session: dict[str, Any]) -> None:
+    for words in ("def fit_predict(train, target, predict, task)", "boosters.lightgbm(", '"weight": numeric', "5 folds"):
+        assert words in session["card"]
+
+
+def test_a_wrong_shape_says_what_was_returned_and_what_is_wanted(session: dict[str, Any]) -> None:
+    assert session["shape"]["status"] == "invalid"
+    assert "the result has shape (400,), expected (100,)" in session["shape"]["problem"]
+    assert "not for train's rows" in session["shape"]["problem"]
+
+
+def test_a_bug_is_shown_with_its_line(session: dict[str, Any]) -> None:
+    assert session["bug"]["problem"] == "error: KeyError: 'wieght'."
+    assert ">   2     size = train['wieght']" in session["bug"]["lines"]
+
+
+def test_a_proposal_is_run_graded_and_blended_once(session: dict[str, Any]) -> None:
+    ran = session["run"]
+    assert ran["status"] == "ok" and ran["score"] < 0.5 and len(ran["fold_scores"]) == 5
+    assert ran["honest_after"] < 0.5 < ran["honest_before"]
+    assert "no proposal 1" in session["again"]["problem"]
+
+
+def test_entries_can_be_read_back(session: dict[str, Any]) -> None:
+    assert [entry["entry"] for entry in session["entries"]] == [0, 1]
+    assert session["entry"]["source"] == code_in("05-improve.md") and session["entry"]["hypothesis"] == "the code holds fields"
+    assert session["missing"]["problem"] == "no entry 77; there are: 0, 1"
+
+
+def test_the_submission_is_written_graded_and_in_the_record(session: dict[str, Any]) -> None:
+    made = session["submit"]
+    assert session["blend"]["weights"] == {"1": 1.0}
+    assert len(pd.read_csv(made["submission"])) == 200 and made["private"] < 0.5
+    assert Path(made["report"]).exists()
+    with Record(session["place"] / "runs" / "record.db") as record:
+        run = record.runs()[-1]
+        assert run.status == "finished"
+        assert [entry.params.get("model") for entry in record.entries(run.run)] == [None, "claude"]

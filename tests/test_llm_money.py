@@ -1,6 +1,8 @@
 """Which model, at what price, within which budget; replies kept and replayed; answers from files."""
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -255,6 +257,14 @@ def test_the_command_line_says_what_is_missing(capsys: pytest.CaptureFixture[str
     ):
         assert main(["llm", "check", *arguments]) == 2
         assert words in capsys.readouterr().err
+
+
+def test_the_sdk_costs_nothing_to_whoever_asks_no_model() -> None:
+    program = ("import sys; from agent.cli import parser; import agent.llm.connect; parser().parse_args(['tasks']); "
+               "print([name for name in ('openai', 'httpx2', 'genai_prices', 'jsonschema') if name in sys.modules])")
+    home = Path(__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", program], cwd=home, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_models_are_read_from_the_environment(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,7 @@ def probe(endpoint: Endpoint, llm: LLM, price: Price | None) -> Iterator[Probe]:
     """The checks in order; `llm` is the endpoint behind a budget. After a failure of the first answer nothing more is asked."""
     yield _listing(endpoint)
     word = llm.complete(WORD)
-    yield Probe("answers", word.ok, word.detail or f"{word.model}: {word.text.strip()[:60]}", word.usage)
+    yield Probe("answers", word.ok, word.detail or f"{word.model}: {' '.join(word.text.split())[:60]}", word.usage)
     if word.status in ("failed", "over_budget"):
         return
     guessed = word.usage.estimated

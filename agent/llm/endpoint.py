@@ -37,6 +37,7 @@ class Endpoint:
         self._key, self._pause = key, pause_seconds
 
     def complete(self, request: Request) -> Reply:
+        problems()  # the SDK takes seconds to import, which are not the endpoint's
         started, seconds = time.monotonic(), patience(request, self.address.seconds or PATIENCE_SECONDS)
         reading, fault = asyncio.run(self._converse(request, started + seconds))
         usage = self._usage(request, reading, fault, time.monotonic() - started)

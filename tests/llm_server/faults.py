@@ -295,6 +295,4 @@ def old_school(exchange: Exchange) -> None:
 
 @play
 def other_model(exchange: Exchange) -> None:
-    exchange.body["model"] = "something-else-entirely"
-    if exchange.body.pop("stream", None):
-        exchange.answer("hello")
+    exchange.answer("hello", model="something-else-entirely")

@@ -19,7 +19,7 @@ class Exchange:
     """One request and the means to answer it, well or badly. `number` counts the requests for this model from 1."""
 
     def __init__(self, handler: BaseHTTPRequestHandler, body: dict[str, Any], number: int) -> None:
-        self.handler, self.body, self.number = handler, body, number
+        self.handler, self.body, self.number, self.model = handler, body, number, body.get("model")
 
     def send(self, status: int, body: Any, *, form: str = "application/json", headers: Mapping[str, str] | None = None) -> None:
         """One whole answer; `body` is JSON data, or bytes sent as they are."""
@@ -30,15 +30,17 @@ class Exchange:
         self.handler.end_headers()
         self.handler.wfile.write(data)
 
-    def answer(self, text: str | None, finish: str = "stop", *, usage: dict[str, Any] | None = None, **message: Any) -> None:
+    def answer(self, text: str | None, finish: str = "stop", *, usage: dict[str, Any] | None = None, model: str = "",
+               **message: Any) -> None:
         """A proper answer in the API and manner (whole or stream) that was asked for."""
+        self.model = model or self.body.get("model")
         counted = usage if usage is not None else {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
         if self.handler.path.endswith("/responses"):
             return self._responses(text, finish, counted)
         if not self.body.get("stream"):
             turn = {"role": "assistant", "content": text, **message}
             choice = {"index": 0, "finish_reason": finish, "message": turn}
-            return self.send(200, {"id": "1", "object": "chat.completion", "model": self.body.get("model"), "choices": [choice],
+            return self.send(200, {"id": "1", "object": "chat.completion", "model": self.model, "choices": [choice],
                                    "usage": counted})
         self.start()
         for piece in [text[at:at + 7] for at in range(0, len(text), 7)] if text else []:
@@ -48,7 +50,7 @@ class Exchange:
         self.finish()
 
     def _responses(self, text: str | None, finish: str, counted: dict[str, Any]) -> None:
-        whole = {"object": "response", "model": self.body.get("model"),
+        whole = {"object": "response", "model": self.model,
                  "status": "completed" if finish == "stop" else "incomplete",
                  "incomplete_details": None if finish == "stop" else {"reason": "max_output_tokens"},
                  "output": [{"type": "message", "content": [{"type": "output_text", "text": text}]}],
@@ -67,7 +69,8 @@ class Exchange:
         self.handler.end_headers()
 
     def delta(self, turn: Mapping[str, Any], finish: str | None = None) -> None:
-        self.data({"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": dict(turn), "finish_reason": finish}]})
+        choice = {"index": 0, "delta": dict(turn), "finish_reason": finish}
+        self.data({"object": "chat.completion.chunk", "model": self.model, "choices": [choice]})
 
     def data(self, data: Any) -> None:
         self.raw(f"data: {json.dumps(data)}\n\n")

@@ -9,7 +9,6 @@ from hosts import SLUG, Server, competition_home, content, running
 from postgres import cluster
 
 from leaderboard.host import admin, clock
-from leaderboard.host.bench import load
 from leaderboard.host.home import open_home
 from leaderboard.host.refusal import HostError
 
@@ -63,9 +62,3 @@ def test_the_database_is_said_once_and_never_swapped(server: Server) -> None:
 def test_a_database_that_cannot_be_reached_is_said_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(HostError, match="cannot open the host's database"):
         open_home(tmp_path, f"postgresql://nobody@/nothing?host={tmp_path}")
-
-
-def test_a_load_on_postgresql_loses_nothing(tmp_path: Path) -> None:
-    with cluster() as url:
-        found = load(tmp_path, clients=12, rounds=2, database=url)
-    assert (found.acknowledged, found.lost, found.doubled, found.unscored, found.server_errors) == (24, 0, 0, 0, 0)

@@ -19,8 +19,9 @@ from typing import Any
 from tasks import packaged, splitting
 from tasks.packaged import CatalogueError, Pin
 
-__all__ = ["CatalogueError", "facts", "fetch", "folder", "names", "prepare", "stamp_of"]
+__all__ = ["CatalogueError", "facts", "fetch", "folder", "names", "prepare", "stamp_of", "traps"]
 CATALOG = Path(__file__).parent / "catalog"
+TRAPS = Path(__file__).parent / "traps"
 
 
 def names() -> list[str]:
@@ -28,10 +29,17 @@ def names() -> list[str]:
     return sorted(path.parent.name for path in CATALOG.glob("*/task.toml"))
 
 
+def traps() -> list[str]:
+    """The names of the generated trap tasks, sorted; they are prepared and entered like any other, and in no list."""
+    return sorted(path.parent.name for path in TRAPS.glob("*/task.toml"))
+
+
 def folder(name: str) -> Path:
     """The folder of one task's recipe; CatalogueError lists what exists when there is none."""
+    if name in traps():
+        return TRAPS / name
     if name not in names():
-        raise CatalogueError(f"no catalogue task {name!r}; there are: {', '.join(names())}")
+        raise CatalogueError(f"no catalogue task {name!r}; there are: {', '.join([*names(), *traps()])}")
     return CATALOG / name
 
 

@@ -18,7 +18,11 @@ def random_split(frame: pd.DataFrame, *, test_share: float, seed: int, stratify:
     """Shuffled (train, test) with `test_share` of the rows in test, of each class where `stratify` names a column."""
     shuffled = _shuffled(frame, seed)
     in_test = _first_share(shuffled, test_share, by=stratify)
-    return shuffled[~in_test], shuffled[in_test]
+    train, test = shuffled[~in_test], shuffled[in_test]
+    if stratify is None:
+        return train, test
+    # the class that fills its share last would be alone in the last test rows and lack in the first train rows
+    return _shuffled(train, seed, keep_index=True), _shuffled(test, seed, keep_index=True)
 
 
 def grouped_split(frame: pd.DataFrame, group: str, *, test_share: float, seed: int) -> Split:
@@ -28,6 +32,13 @@ def grouped_split(frame: pd.DataFrame, group: str, *, test_share: float, seed: i
     chosen = np.random.default_rng(seed).permutation(groups)[: round(test_share * len(groups))]
     in_test = shuffled[group].isin(chosen)
     return shuffled[~in_test], shuffled[in_test]
+
+
+def chosen_split(frame: pd.DataFrame, in_test: pd.Series, *, seed: int) -> Split:
+    """Shuffled (train, test) where `in_test` says which rows of the frame are test rows, as days of a month."""
+    shuffled = _shuffled(frame, seed, keep_index=True)
+    late = in_test.loc[shuffled.index]
+    return shuffled[~late].reset_index(drop=True), shuffled[late].reset_index(drop=True)
 
 
 def time_split(frame: pd.DataFrame, time: str, *, test_from: str, seed: int) -> Split:
@@ -50,7 +61,7 @@ def write_competition(split: Split, public: Path, private: Path, *, seed: int) -
     _write(train[features + targets], public / "train.csv")
     _write(test[features], public / "test.csv")
     _write(sample_submission(train, test, spec), public / "sample_submission.csv")
-    answers = test[[spec["id"], *targets]].assign(Usage=usage(test, spec, seed=seed))
+    answers = test[[spec["id"], *targets]].assign(Usage=usage(split[1], spec, seed=seed).to_numpy())
     _write(answers, private / "answers.csv")
     (private / "answers.csv").chmod(0o600)
 
@@ -64,9 +75,14 @@ def with_ids(split: Split, *, id_column: str) -> Split:
 
 
 def sample_submission(train: pd.DataFrame, test: pd.DataFrame, spec: dict[str, Any]) -> pd.DataFrame:
-    """A valid submission that knows nothing: even odds, the most frequent label, or the train median."""
+    """A valid submission that knows nothing: even odds, the most frequent labels, the train median, or equal risks."""
     form, targets = spec["submission"], spec["targets"]
     sample = test[[spec["id"]]].copy()
+    if spec["kind"] == "survival":
+        return sample.assign(risk=0.0)
+    if form == "top_k":
+        places = int(spec["metric"].partition("@")[2])
+        return sample.assign(**{targets[0]: " ".join(train[targets[0]].value_counts().index[:places])})
     if form == "distribution":
         classes = sorted(train[targets[0]].unique())
         return sample.assign(**{str(label): 1 / len(classes) for label in classes})
@@ -78,9 +94,9 @@ def sample_submission(train: pd.DataFrame, test: pd.DataFrame, spec: dict[str, A
 
 
 def usage(test: pd.DataFrame, spec: dict[str, Any], *, seed: int) -> pd.Series:
-    """Public or Private for each test row."""
+    """Public or Private for each test row, whatever the order of the rows: their index decides."""
     by = spec["targets"][0] if spec["kind"] in ("binary", "multiclass", "ordinal") else None
-    is_public = _first_share(_shuffled(test, seed, keep_index=True), PUBLIC_SHARE, by=by)
+    is_public = _first_share(_shuffled(test.sort_index(), seed, keep_index=True), PUBLIC_SHARE, by=by)
     return is_public.map({True: "Public", False: "Private"}).reindex(test.index)
 
 

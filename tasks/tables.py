@@ -206,8 +206,8 @@ def survey(
 ) -> Survey:
     """The role of every usable column: numeric, categorical, text, datetime or image.
 
-    Dropped: the id (unless it is a date or names an image), columns that only one file has, constant, all-missing
-    and repeated columns. Infinite values count as missing and are reported.
+    Dropped: the id (unless it is a date or names an image), columns that only one file has or fills, constant and
+    repeated columns. Infinite values count as missing and are reported.
     """
     files = image_files(assets) if assets else {}
     roles: dict[str, str] = {}
@@ -219,7 +219,7 @@ def survey(
     for name in [c for c in train.columns if c in test.columns and c not in targets]:
         values = together(train[name], test[name])
         role = "text" if name in text else role_of(values, files)
-        reason = "" if name in series and role == "numeric" else _useless(values)
+        reason = "" if name in series and role == "numeric" else _useless(values) or _empty_side(train[name], test[name])
         reason = reason or ("the id of the rows" if name == id and role not in ("datetime", "image") else "")
         twin = None if reason or name in series else _twin(name, values, train, test, seen)
         if reason or twin:
@@ -373,6 +373,14 @@ def _useless(values: pd.Series) -> str:
     if not len(known):
         return "every value is missing"
     return "constant" if len(known) == len(values) and bool((known == known[0]).all()) else ""
+
+
+def _empty_side(train: pd.Series, test: pd.Series) -> str:
+    """A column that one file leaves empty: what is filled in after the answer is known has no value in test.csv."""
+    for side, name in ((test, "test.csv"), (train, "train.csv")):
+        if len(side) and side.isna().all():
+            return f"every value is missing in {name}"
+    return ""
 
 
 def _twin(

@@ -94,7 +94,7 @@ def locate(task: str, data: Path, answers: Path | None) -> tuple[Path, Path | No
     own, and its answers."""
     from tasks import catalogue
 
-    if task in catalogue.names():
+    if task in (*catalogue.names(), *catalogue.traps()):
         public = catalogue.prepare(task, data, data / "cache") / "public"
         return public, public.parent / "private" / "answers.csv"
     if task.startswith(KAGGLE):

@@ -91,7 +91,7 @@ def _naive(
         known, asked = features.iloc[: len(truth)], features.iloc[len(truth):]
         features = pd.concat([_encoded_at_once(known, rows, truth, trap.encode) for rows in (known, asked)])
     folds: Folds = tuple(KFold(5, shuffle=True, random_state=0).split(truth))
-    made = predictions(candidates(list(features), trap.candidates), features, truth, folds, final=False)
+    made = predictions(candidates([str(name) for name in features], trap.candidates), features, truth, folds, final=False)
     finish, judge = _finish(trap), metric(task.metric)
     return _estimate(judge, apparent(finish, judge, truth, made), truth, made, finish, hidden)
 
@@ -103,7 +103,7 @@ def _honest(
     plan = design(task, tables.train, tables.test, roles, seed=0)
     kept = {name: role for name, role in roles.items() if name not in (plan.group, plan.time)}
     features = _numbers(typed(tables.train, tables.test, kept), keep=trap.encode)
-    made = predictions(candidates(list(features), trap.candidates), features, truth, plan.folds,
+    made = predictions(candidates([str(name) for name in features], trap.candidates), features, truth, plan.folds,
                        final=plan.scheme == "forward", encode=trap.encode)
     finish, judge = _finish(trap), metric(task.metric)
     cv, _ = cross_fitted(finish, judge, truth, made)
@@ -121,8 +121,8 @@ def _estimate(
     fitted = finish(judge, made.out_of_fold[there], truth[there])
     said, given = fitted.apply(made.test)[private], answers[private]
     inside, units = cross_fitted(finish, judge, truth, made)[1][there], groups[there] if groups is not None else None
-    errors = [standard_error(judge, truth[there], inside, seed=0, groups=units), standard_error(judge, given, said, seed=0)]
-    return Estimate(cv, judge.score(given, said), float(np.hypot(*errors)))
+    chance = standard_error(judge, truth[there], inside, seed=0, groups=units)
+    return Estimate(cv, judge.score(given, said), float(np.hypot(chance, standard_error(judge, given, said, seed=0))))
 
 
 def _finish(trap: Trap) -> type:

@@ -45,6 +45,18 @@ def test_what_cannot_be_done_is_said_in_one_line(tmp_path: Path) -> None:
         assert words in done.stderr and done.stderr.count("\n") == 1
 
 
+def test_the_shell_lines_know_whether_the_host_runs(tmp_path: Path) -> None:
+    home = competition_home(tmp_path)
+    with running(home, tmp_path) as server:
+        assert "# the host runs\nexport KAGGLE_API_ENVIRONMENT" in medalist(tmp_path, "env", "alice").stdout
+        assert f"http_proxy={server.url}" in medalist(tmp_path, "env", "alice").stdout
+    assert not home.address.exists(), "stopped in good order"
+    with running(home, tmp_path) as server:
+        server.kill()
+    assert medalist(tmp_path, "env", "alice").stdout.startswith("# the host is not running: medalist host\n")
+    home.store.close()
+
+
 def test_what_nobody_submitted_is_removed_after_a_day(tmp_path: Path) -> None:
     home = competition_home(tmp_path)
     other = add_competition(home, tmp_path, "other")

@@ -62,16 +62,17 @@ def serve(home: Any, options: argparse.Namespace) -> None:
 def env(home: Any, options: argparse.Namespace) -> None:
     """The shell lines for the server that runs in this folder, or will at the usual port."""
     from leaderboard.host import accounts
+    from leaderboard.host.home import running_at
 
     known = accounts.names(home)
     if options.user is None and len(known) != 1:
         raise UsageError(f"say which user; there are: {', '.join(known) or 'none yet, make one: medalist host users NAME'}")
-    url = home.address.read_text(encoding="utf-8") if home.address.exists() else f"http://127.0.0.1:{PORT}"
-    found = environment(accounts.credentials(home, options.user or known[0]), url)
+    url = running_at(home)
+    found = environment(accounts.credentials(home, options.user or known[0]), url or f"http://127.0.0.1:{PORT}")
     if options.json:
         print(json.dumps(found, indent=1))
         return
-    print(f"# {'the host runs' if home.address.exists() else 'the host is not running: medalist host'}")
+    print(f"# {'the host runs' if url else 'the host is not running: medalist host'}")
     for name, value in found.items():
         print(f"export {name}={shlex.quote(value)}")
 

@@ -1,8 +1,10 @@
 """The host's folder: its database, its competitions with their private answers, what was uploaded. Closed to others."""
 
 import secrets
+import socket
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from leaderboard.host.refusal import HostError
 from leaderboard.host.store import Store, sqlite_url
@@ -55,6 +57,19 @@ def open_home(folder: Path, database: str | None = None) -> Home:
         raise HostError(f"the host of {folder} keeps its tables in another database: see {kept}")
     url = kept.read_text(encoding="utf-8") if kept.exists() else sqlite_url(folder / "host.db")
     return Home(folder, Store(url))
+
+
+def running_at(home: Home) -> str | None:
+    """The URL of the server of this folder; None where none runs (one that was killed leaves its file)."""
+    if not home.address.exists():
+        return None
+    url = home.address.read_text(encoding="utf-8")
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 80), timeout=5).close()
+    except OSError:
+        return None
+    return url
 
 
 def _once(path: Path, content: bytes) -> None:

@@ -1,7 +1,9 @@
 """Runs the host until it is told to stop (SIGINT, SIGTERM)."""
 
+import signal
 import socket
 from collections.abc import Callable
+from typing import NoReturn
 
 import uvicorn
 
@@ -22,12 +24,17 @@ def serve(home: Home, settings: Settings, *, bind: str, port: int, ready: Callab
                             server_header=False, timeout_graceful_shutdown=5)
     uploads.tidy(home)
     home.address.write_text(url, encoding="utf-8")
+    signal.signal(signal.SIGTERM, _leave)  # uvicorn stops in good order, then raises the signal again
     try:
         ready(url)
         uvicorn.Server(config).run(sockets=[listening])
     finally:
         home.address.unlink(missing_ok=True)
         listening.close()
+
+
+def _leave(_signal: int, _frame: object) -> NoReturn:
+    raise SystemExit(0)
 
 
 def _listen(bind: str, port: int) -> socket.socket:

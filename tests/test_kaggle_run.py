@@ -1,0 +1,164 @@
+"""A competition from download to medal, through the real command line, the real sandbox and a real host."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hosts import Server, running
+
+from agent.envoy import Envoy
+from agent.view import Quiet
+from leaderboard.host import accounts, admin
+from leaderboard.host.home import open_home
+from leaderboard.kaggle import Kaggle
+from leaderboard.kaggle.environment import kaggle_environment
+from leaderboard.record import Record
+from leaderboard.submissions import calibration, sent
+from tasks import catalogue
+
+PROJECT = Path(__file__).resolve().parents[1]
+SLUG, AGAIN = "house-prices", "house-prices-again"
+RIVALS = 11
+BUDGET = 15
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where a user sits: a host with the competition, a folder to work in, a `medalist` to call."""
+
+    server: Server
+    place: Path
+
+    def environment(self) -> dict[str, str]:
+        return {**self.server.environment("alice"), "PYTHONPATH": str(PROJECT)}
+
+    def medalist(self, *arguments: object, check: bool = True) -> "subprocess.CompletedProcess[str]":
+        done = subprocess.run([sys.executable, "-m", "agent.cli", *map(str, arguments)], cwd=self.place, text=True,
+                              capture_output=True, env=self.environment(), check=False)
+        assert not check or done.returncode == 0, done.stderr[-3000:]
+        return done
+
+    def record(self) -> Record:
+        return Record(self.place / "runs" / "record.db")
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """The catalogue's house prices as a competition with rivals who are all worse than a constant."""
+    folder = tmp_path_factory.mktemp("host")
+    built, home = catalogue.prepare(SLUG, folder / "data", folder / "cache"), open_home(folder / "home")
+    rivals = pd.DataFrame({"name": [f"rival {k}" for k in range(RIVALS)]})
+    rivals.assign(public=9.0, private=9.0).to_csv(folder / "field.csv", index=False)
+    admin.create(home, built / "public", built / "private" / "answers.csv", slug=SLUG, field=folder / "field.csv")
+    admin.create(home, built / "public", built / "private" / "answers.csv", slug=AGAIN)
+    accounts.add_user(home, "alice")
+    for slug in (SLUG, AGAIN):
+        admin.accept_rules(home, slug, "alice")
+    with running(home, folder) as server:
+        yield Desk(server, tmp_path_factory.mktemp("desk"))
+
+
+@pytest.fixture(scope="module")
+def made(desk: Desk) -> dict:
+    """`make compete TASK=kaggle:house-prices`, as the README says it, in an environment that is set up already."""
+    bin = desk.place / "venv" / "bin"
+    bin.mkdir(parents=True)
+    (bin / "medalist").write_text(f'#!/bin/sh\nexec {sys.executable} -m agent.cli "$@"\n')
+    (bin / "medalist").chmod(0o755)
+    (bin.parent / ".ready").touch()
+    where = f"--json --data {desk.place / 'data'} --runs {desk.place / 'runs'}"
+    done = subprocess.run(["make", "-s", "compete", f"TASK=kaggle:{SLUG}", f"BUDGET={BUDGET}", f"VENV={bin.parent}",
+                           f"ARGS={where}"], cwd=PROJECT, env=desk.environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def worse(made: dict, desk: Desk) -> str:
+    """A second run of the same competition that has time for little more than the constant; nothing is submitted."""
+    outcome = json.loads(desk.medalist("compete", f"kaggle:{SLUG}", "--budget", 2, "--json").stdout)
+    assert "submission" not in outcome
+    return str(outcome["run"])
+
+
+def test_one_command_goes_from_download_to_medal(made: dict) -> None:
+    submission = made["submission"]
+    assert submission["status"] == "COMPLETE"
+    assert submission["public"] == made["public"] < 1
+    assert (submission["rank"], submission["teams"], submission["medal"]) == (1, RIVALS + 1, "gold")
+    assert submission["remaining"] == 4
+
+
+def test_the_pages_became_the_task(made: dict, desk: Desk) -> None:
+    assert made["metric"] == "rmsle"
+    assert "Evaluation" in (desk.place / "data" / "kaggle" / SLUG / "description.md").read_text()
+
+
+def test_the_run_is_named_in_the_message_and_the_record_has_the_score(made: dict, desk: Desk) -> None:
+    listed = desk.server.kaggle("alice", "competitions", "submissions", SLUG, "-v").stdout
+    assert made["run"] in listed
+    with desk.record() as record:
+        (known,) = sent(record)
+        (row,) = calibration(record)
+        assert record.scores(made["run"])["public"] == known.public == row.public
+        assert record.run(made["run"]).summary["public"] == known.public
+        assert record.events(made["run"], "standing")[0]["remaining"] == 4
+    assert (row.task, row.honest, row.private) == (SLUG, made["honest"], None)
+
+
+def test_the_same_file_is_not_submitted_again(made: dict, desk: Desk) -> None:
+    again = json.loads(desk.medalist("submit", "--json").stdout)
+    assert again["ref"] == made["submission"]["ref"]
+    assert len(json.loads(desk.medalist("sync", "--json").stdout)[0]["rows"]) == 1
+
+
+def test_no_credential_is_in_what_a_trial_is_given(made: dict, desk: Desk) -> None:
+    secrets = [value.encode() for name, value in desk.environment().items() if name in ("KAGGLE_KEY", "KAGGLE_API_TOKEN")]
+    files = [path for part in ("data", "runs") for path in (desk.place / part).rglob("*") if path.is_file()]
+    assert secrets and files
+    assert not [path for path in files if any(secret in path.read_bytes() for secret in secrets)]
+
+
+def test_a_long_run_keeps_the_day_s_last_submission_for_its_end(worse: str, desk: Desk) -> None:
+    with desk.record() as record:
+        entry = record.entries(worse)[0]
+    lines: list[str] = []
+    for a_day in (1, 2):
+        with Kaggle(AGAIN, kaggle_environment(desk.environment())) as kaggle:
+            envoy = Envoy(Quiet(), kaggle, desk.place / "runs" / "record.db", a_day=a_day, say=lines.append, every_seconds=0)
+            envoy.start(None, {}, 1.0)
+            envoy.entry(entry, None)
+            envoy.ensemble(1.0, 1.0, {})
+            envoy.close()
+    assert "1 kept for the end" in lines[0]
+    assert "public score" in lines[1]
+
+
+def test_a_worse_run_is_not_worth_a_submission(worse: str, desk: Desk) -> None:
+    refused = desk.medalist("submit", worse, check=False)
+    assert refused.returncode == 2
+    assert "noise" in refused.stderr or "same file" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
+def test_what_the_user_allows_a_day_is_kept(worse: str, desk: Desk) -> None:
+    refused = desk.medalist("submit", worse, "--anyway", "--submissions-per-day", 1, check=False)
+    assert refused.returncode == 2
+    assert "--submissions-per-day" in refused.stderr or "same file" in refused.stderr
+
+
+def test_after_the_deadline_private_scores_come_into_the_record_and_finals_are_explained(made: dict, desk: Desk) -> None:
+    admin.finalise(desk.server.home, SLUG)
+    (synced,) = json.loads(desk.medalist("sync", SLUG, "--json").stdout)
+    assert (synced["final"], synced["rank"], synced["medal"]) == (True, 1, "gold")
+    with desk.record() as record:
+        row = calibration(record)[0]
+    assert row.private is not None
+    choice = json.loads(desk.medalist("select", SLUG, "--json").stdout)
+    assert choice["chosen"] == [made["submission"]["ref"]]
+    assert any("honest" in line for line in choice["why"])

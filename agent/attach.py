@@ -35,7 +35,7 @@ PAGE = "page.md"          # in a run's folder: what a mind is shown of the data
 ANSWERS = "answers"       # in a run's folder: every reply as it came
 READING_SHARE = 0.05     # of the budget that folds wait for a reading of the competition, at most READING_SECONDS
 READING_SECONDS = 20.0
-SHORT_PAGE = 1_500       # characters of the data page that a model of small context is shown
+SHORT_PAGE = 800         # characters of the data page that a model of small context is shown
 
 
 @dataclass(frozen=True)
@@ -148,13 +148,13 @@ class Reader:
 
     def _ask(self, system: str) -> Reply:
         request = Request((Message("system", system), Message("user", self.prompts.ask("read"))), "read", schema=SCHEMA,
-                          most_tokens=BRIEF_TOKENS if self.small else WORDS_TOKENS, seed=self.seed,
+                          most_tokens=BRIEF_TOKENS // 2 if self.small else WORDS_TOKENS, seed=self.seed,
                           most_seconds=max(5.0, self.seconds_left()))
         return self.llm.complete(request)
 
 
 def short_system(prompts: Prompts, kit: Path, page: str, shape: str) -> str:
-    """The static prompt for models of small context: signatures without words, the head of the page."""
+    """The static prompt for models of small context: the kit's names, the head of the page."""
     return prompts.system(kit=kit_card(kit, brief=True), card=page[:SHORT_PAGE], shape=shape, lessons=[])
 
 

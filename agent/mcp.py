@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from agent import kaggle_run
 from agent import run as runs_of
 from agent.attach import PAGE, own_kit
 from agent.compete import Game, Job, State, best_entry
@@ -25,7 +26,10 @@ from agent.prompting.prompts import Prompts
 from agent.prompting.state import gain
 from agent.smoke import smoke_run
 from agent.solution import Solution, Written
+from agent.spending import Unspent
 from agent.view import Quiet
+from leaderboard.kaggle import KaggleError
+from leaderboard.kaggle.folder import facts
 from leaderboard.record import Entry
 from sandbox import executor as make_executor
 
@@ -58,11 +62,12 @@ class Bench:
     """One run with its sandbox and record, for a caller that has its own mind. Every method answers in plain data."""
 
     def __init__(
-        self, folder: Path, options: runs_of.Options, *, runs: Path, started: float, author: str,
+        self, folder: Path, options: runs_of.Options, *, runs: Path, started: float, author: str, a_day: int = 2,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Reads the task, opens the run, records the constant. `author`: who its entries are said to be by."""
-        self.options, self.author, self.clock, self.view = options, author, clock, Quiet()
+        """Reads the task, opens the run, records the constant. `author`: who its entries are said to be by; `a_day`: the
+        most submissions a day that its host is sent."""
+        self.options, self.author, self.clock, self.view, self.a_day = options, author, clock, Quiet(), a_day
         self.open = ExitStack()
         self.executor = self.open.enter_context(make_executor(options.executor))
         self.record = self.open.enter_context(runs_of.open_record(runs))
@@ -139,11 +144,25 @@ class Bench:
                 "weights": {str(number): round(weight, 4) for number, weight in ensemble.blend.weights.items()}}
 
     def submit(self) -> dict[str, Any]:
-        """Blend, write and check the submission, write report and solution, close the run in the record; may be repeated."""
+        """Blend, write and check the submission, write report and solution, close the run in the record, and send it to the
+        host of the competition where there is one; may be repeated."""
         blend = self.blend()
         outcome = runs_of.finish(self.setting, self.record, self.game.state, self.options, self.plan, self.view, self.clock)
         return {"submission": str(self.setting.folder / "submission.csv"), "report": str(self.setting.folder / "report.html"),
-                "blend": blend, "public": outcome.public, "private": outcome.private, "rank": outcome.rank}
+                "blend": blend, "public": outcome.public, "private": outcome.private, "rank": outcome.rank, "host": self._sent()}
+
+    def _sent(self) -> dict[str, Any]:
+        """What the competition's host says of the submission; why none was sent, where none was."""
+        known = self.record.run(self.setting.run)
+        slug = facts(Path(known.settings["folder"])).get("slug")
+        if not slug:
+            return {"sent": False, "problem": "this competition has no host: its folder was not downloaded as kaggle:SLUG"}
+        try:
+            with kaggle_run.client(slug) as kaggle:
+                standing = kaggle_run.submit(self.record, known, kaggle, a_day=self.a_day)
+        except (KaggleError, Unspent) as error:
+            return {"sent": False, "problem": str(error)}
+        return {"sent": True, **standing.to_json()}
 
     def _line(self, entry: Entry) -> dict[str, Any]:
         greater = self.setting.task.greater_is_better
@@ -219,7 +238,7 @@ def _add_tools(server: Any, bench: Bench, worker: ThreadPoolExecutor) -> None:
         return await work(bench.blend)
 
     async def submit() -> dict[str, Any]:
-        """Write the blend as the run's submission.csv, checked, with a report and a solution that runs anywhere."""
+        """Write the blend as the run's submission.csv, checked, with report and solution; send it to the host if there is one."""
         return await work(bench.submit)
 
     for tool in (task_card, list_entries, show_entry, propose_solution, run_proposal, blend, submit):

@@ -43,7 +43,8 @@ def parcels(place: Path, *, rows: int = 700, description: str = DESCRIPTION) -> 
     train.to_csv(public / "train.csv", index=False)
     test.drop(columns="cost").to_csv(public / "test.csv", index=False)
     test[["id"]].assign(cost=0.0).to_csv(public / "sample_submission.csv", index=False)
-    test[["id", "cost"]].to_csv(place / "answers.csv", index=False)
+    usage = np.where(rng.random(rows - 500) < 0.3, "Public", "Private")
+    test[["id", "cost"]].assign(Usage=usage).to_csv(place / "answers.csv", index=False)
     (public / "task.toml").write_text(FACTS)
     (public / "description.md").write_text(description)
     return public

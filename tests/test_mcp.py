@@ -1,8 +1,7 @@
-"""Another agent competes through the Model Context Protocol: the official client, a real server process, the real sandbox."""
+"""Another agent competes through the Model Context Protocol: the official client, a real server, sandbox and competition host."""
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +9,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hosts import running
 from mcp import Client, StdioServerParameters
 from parcels import parcels
 
+from leaderboard.host import accounts, admin
+from leaderboard.host.home import open_home
 from leaderboard.record import Record
 
 ROOT = Path(__file__).parent.parent
@@ -27,13 +29,17 @@ def code_in(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """What every tool answered in one session."""
+    """What every tool answered in one session with a competition that lies on a host."""
     place = tmp_path_factory.mktemp("mcp")
-    folder = parcels(place / "task")
-    server = StdioServerParameters(
-        command=sys.executable, cwd=str(place), env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        args=["-m", "agent.cli", "mcp", str(folder), "--author", "claude", "--answers", str(folder.parent / "answers.csv")])
-    yield {"place": place, **asyncio.run(talk(server))}
+    folder, home = parcels(place / "task"), open_home(place / "host")
+    accounts.add_user(home, "alice")
+    admin.create(home, folder, folder.parent / "answers.csv", slug="parcels")
+    admin.accept_rules(home, "parcels", "alice")
+    with running(home, place) as host:
+        server = StdioServerParameters(
+            command=sys.executable, cwd=str(place), args=["-m", "agent.cli", "mcp", "kaggle:parcels", "--author", "claude"],
+            env={**host.environment("alice"), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"})
+        yield {"place": place, **asyncio.run(talk(server))}
 
 
 async def talk(server: StdioServerParameters) -> dict[str, Any]:
@@ -94,10 +100,11 @@ def test_entries_can_be_read_back(session: dict[str, Any]) -> None:
     assert session["missing"]["problem"] == "no entry 77; there are: 0, 1"
 
 
-def test_the_submission_is_written_graded_and_in_the_record(session: dict[str, Any]) -> None:
+def test_the_submission_is_written_scored_by_the_host_and_in_the_record(session: dict[str, Any]) -> None:
     made = session["submit"]
     assert session["blend"]["weights"] == {"1": 1.0}
-    assert len(pd.read_csv(made["submission"])) == 200 and made["private"] < 0.5
+    assert len(pd.read_csv(made["submission"])) == 200
+    assert made["host"]["sent"] and made["host"]["public"] < 0.5 and made["host"]["rank"] == 1
     assert Path(made["report"]).exists()
     with Record(session["place"] / "runs" / "record.db") as record:
         run = record.runs()[-1]

@@ -33,19 +33,20 @@ class Tool:
 
 
 def kit_card(kit: Path, *, brief: bool = False) -> str:
-    """The kit in a folder as Markdown; `brief` lists blocks and models only, without what they say."""
+    """The kit in a folder as Markdown; `brief`: the names of blocks and models only."""
     parts = []
     for kind, title in TITLES.items():
         found = [tool for tool in tools(kit) if tool.kind == kind]
-        if found and not (brief and kind == "tool"):
-            lines = [f"- `{tool.call}`" if brief else tool.line for tool in found]
-            parts.append(f"{title}\n" + "\n".join(lines))
+        if found and not brief:
+            parts.append(f"{title}\n" + "\n".join(tool.line for tool in found))
+        elif found and kind != "tool":
+            parts.append(f"{title}\n{', '.join(tool.name for tool in found)}")
     return "\n\n".join(parts)
 
 
 TITLES = {
     "block": "Blocks: `train, predict = block(...)`; new frames, what they were given stays as it was.",
-    "model": "Models: `return model(...)`; predictions for `predict`, in the shape of `task.prediction`.",
+    "model": "Models: `return model(train, target, predict, task)`; predictions for `predict`, in the shape that is asked for.",
     "tool": "Smaller tools:",
 }
 

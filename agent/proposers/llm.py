@@ -31,12 +31,11 @@ UNANSWERED = ("no_answer", "refused", "empty", "over_budget")
 FIRST_DRAFTS = 2
 MENDS = 3                # tries to mend one solution
 LONG_FILE = 80           # lines from which a change is asked for as search/replace blocks
-CODE_TOKENS, BRIEF_TOKENS, WORDS_TOKENS = 8_000, 700, 1_500
+CODE_TOKENS, BRIEF_TOKENS, WORDS_TOKENS = 8_000, 400, 1_500
 PAUSE_SECONDS = 4.0      # after an unanswered call, doubled by each one in a row
 MOST_UNANSWERED = 6      # in a row, then the model is let go
 FIRST_PART = 0.3         # of the run: drafts wait for the reading of the competition
 LAST_PART = 0.15         # of the run: the explanation is asked for
-LONGEST_CALL = 300.0
 
 
 @dataclass(frozen=True)
@@ -254,7 +253,7 @@ class Author:
         request = Request(
             (Message("system", system), Message("user", words)), operator, role=role, seed=self.brief.seed + self.asked,
             most_tokens=min(tokens, BRIEF_TOKENS) if self.small else tokens,
-            most_seconds=max(5.0, min(LONGEST_CALL, self.brief.left())),
+            most_seconds=max(5.0, self.brief.left()),
         )
         return Order(operator, request, parents, base, edits, mends)
 

@@ -45,3 +45,19 @@ field: setup
 
 bench-host: setup
 	$(BIN)/python -m leaderboard.host.bench $(ARGS)
+
+# The sandbox: every attack everywhere (writes docs/attacks.json and the table of docs/threat-model.md), many trials with
+# kills, mutated sources, the cost of a start.
+.PHONY: attack soak fuzz bench-sandbox
+attack: setup
+	$(BIN)/python tests/attacks/run.py $(ARGS)
+	$(BIN)/python tests/attacks/table.py
+
+soak: setup
+	$(BIN)/python tests/attacks/soak.py $(or $(TRIALS),1000) $(or $(KILLS),200)
+
+fuzz: setup
+	$(BIN)/python tests/attacks/fuzz.py $(or $(SOURCES),2000)
+
+bench-sandbox: setup
+	$(BIN)/python -m sandbox.bench $(ARGS)

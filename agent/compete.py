@@ -64,6 +64,7 @@ class Setting:
     memory_bytes: int = 4 * GIB
     until: float | None = None
     device: str = "cpu"
+    unsafe: bool = False
 
     @property
     def fair_seconds(self) -> float:
@@ -374,7 +375,8 @@ def entry_of(candidate: Candidate, setting: Setting, folder: Path, *, score: flo
     scores = [candidate.scores[fold] for fold in sorted(candidate.scores)]
     written = solution.written
     costs = [*candidate.costs, *(written.costs if written else ())]
-    params: dict[str, Any] = {"recipe": solution.recipe.to_json() if solution.recipe else None, "seed": solution.seed}
+    params: dict[str, Any] = {"recipe": solution.recipe.to_json() if solution.recipe else None, "seed": solution.seed,
+                              "isolation": "none" if setting.unsafe else "sandbox"}
     if written:
         params |= {"model": written.model, "predicted": written.predicted, "seconds": written.seconds}
     return Entry(

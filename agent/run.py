@@ -1,5 +1,6 @@
 """A run from start to finish: read the task, plan its validation, compete, grade, report, export."""
 
+import logging
 import math
 import os
 import secrets
@@ -29,6 +30,7 @@ from agent.view import View
 from leaderboard.grade import Grade, grade
 from leaderboard.record import Record
 from leaderboard.reference import rank, read_field
+from sandbox import Executor
 from sandbox import executor as make_executor
 from tasks.arrays import Arrays, load_arrays, load_plan, write_arrays
 from tasks.metrics import metric
@@ -36,6 +38,7 @@ from tasks.spec import Task, load, load_task
 from tasks.tables import TaskError, as_dates, survey
 from tasks.validation import Plan, design
 
+UNSAFE = "NO SANDBOX (--unsafe-no-sandbox): generated code ran with all rights of this user, so no figure here can be trusted"
 KIT = Path(__file__).parent / "kit"
 CATALOG = Path(__file__).parent.parent / "tasks" / "catalog"
 
@@ -50,6 +53,7 @@ class Options:
     memory_bytes: int = 4 << 30
     until: float | None = None
     executor: str = "local"
+    unsafe: bool = False
     answers: Path | None = None
     llm: Choice = field(default_factory=Choice)
 
@@ -78,6 +82,7 @@ class Outcome:
     beaten: tuple[str, ...]
     seconds: float
     llm: Mapping[str, Any] | None = None
+    unsafe: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "folder": str(self.folder)}
@@ -85,6 +90,7 @@ class Outcome:
     def rows(self) -> list[tuple[str, str]]:
         """The closing table, as (name, value)."""
         return [
+            *([("SANDBOX", UNSAFE)] if self.unsafe else []),
             ("entries tried", f"{self.entries} ({self.completed} completed)"),
             ("best entry, cross-validated", f"{_number(self.cross_validated)} (entry {self.best_entry})"),
             ("ensemble, cross-validated", _number(self.ensemble)),
@@ -172,7 +178,7 @@ def start(
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """A new run of the task in `folder`. `started`: the clock's time from which the budget counts."""
-    with make_executor(options.executor) as executor, open_record(runs) as record:
+    with _executor(options) as executor, open_record(runs) as record:
         begun = begin(folder, options, record=record, runs=runs, started=started, clock=clock)
         known, setting, mind = begun.known, begun.setting, begun.mind
         view.start(known.task, begun.plan, options.budget)
@@ -203,7 +209,7 @@ def go_on(
         proposer: Proposer = Embedded(traits, seed=options.seed, greater_is_better=task.greater_is_better,
                                       priors=operator_priors(record))
         view.start(task, plan, options.budget)
-        with make_executor(options.executor) as executor:
+        with _executor(options) as executor:
             if mind:
                 proposer, setting = mind.join(proposer, setting, executor=executor, traits=traits)
             seen = {event["entry"]: event for event in record.events(known.run, "observed")}
@@ -267,7 +273,7 @@ def _report(setting: Setting, record: Record, state: State, plan: Mapping[str, A
     write_report(
         setting.folder / "report.html", task=setting.task, plan=plan, outcome=facts, entries=state.entries,
         ensembles=record.events(setting.run, "ensemble"), truth=setting.arrays.truth[validated] if blended is not None
-        else None, out_of_fold=blended, rivals=rivals, warnings=explain(facts, plan),
+        else None, out_of_fold=blended, rivals=rivals, warnings=[*([UNSAFE] if outcome.unsafe else []), *explain(facts, plan)],
     )
 
 
@@ -340,7 +346,7 @@ def _setting(task: Task, arrays: Arrays, run: str, options: Options, *, started:
     return Setting(
         task=task, arrays=arrays, folder=arrays.folder, kit=KIT, run=run, started=started,
         deadline=started + options.budget - finishing_seconds(options.budget), seed=options.seed, slots=options.slots,
-        memory_bytes=options.memory_bytes, until=options.until, device=device(),
+        memory_bytes=options.memory_bytes, until=options.until, device=device(), unsafe=options.unsafe,
     )
 
 
@@ -386,7 +392,7 @@ def _outcome(setting: Setting, state: State, graded: Grade | None, seconds: floa
         public=graded.public if graded else None, private=graded.private if graded else None,
         private_standard_error=larger(graded.private_standard_error, spread, graded.private_rows / fold_rows)
         if graded else None,
-        rank=place, rivals=len(field), beaten=beaten, seconds=seconds,
+        rank=place, rivals=len(field), beaten=beaten, seconds=seconds, unsafe=setting.unsafe,
     )
 
 
@@ -425,6 +431,13 @@ def _number(value: float | None) -> str:
 
 def _with_error(value: float | None, error: float | None) -> str:
     return _number(value) if value is None or error is None else f"{value:.5f} ± {error:.5f}"
+
+
+def _executor(options: Options) -> Executor:
+    """How trials run; what leaves them without any wall is said each time."""
+    if options.unsafe:
+        logging.getLogger(__name__).warning("medalist: %s", UNSAFE)
+    return make_executor(options.executor, unsafe=options.unsafe)
 
 
 def open_record(runs: Path) -> Record:

@@ -1,16 +1,20 @@
 """Tries each mechanism that the sandbox stands on, and says how to mend what does not hold. It trusts no versions."""
 
 import os
+import secrets
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox import lockdown
-from sandbox.host import _prefixes
+from sandbox import cgroup, gpu, leftovers, lockdown, walls
+from sandbox.places import hidden, prefixes
+from sandbox.trial import SandboxError
 
-SECONDS = 20
+PROFILE = ("sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000; on Ubuntu from 24.04 on also an "
+           "AppArmor profile: write 'abi <abi/4.0>, include <tunables/global> profile bwrap /usr/bin/bwrap "
+           "flags=(unconfined) { userns, }' to /etc/apparmor.d/bwrap and run `apparmor_parser -r /etc/apparmor.d/bwrap`; "
+           "in Docker run with --security-opt seccomp=unconfined --security-opt apparmor=unconfined --cap-add SYS_ADMIN")
 
 
 @dataclass(frozen=True)
@@ -24,8 +28,12 @@ class Check:
 
 
 def diagnose() -> list[Check]:
-    """Every mechanism, tried now."""
-    return [_bubblewrap(), _namespaces(), _private_proc(), _landlock(), _seccomp(), _interpreter(), _trial_users()]
+    """Every mechanism, tried now; the last line says what trials get."""
+    tries: tuple[Callable[[], Check], ...] = (
+        _bubblewrap, _namespaces, _private_proc, _landlock, _seccomp, _strict_seccomp, _trial_users, _handles, _control_groups,
+        _interpreter, _room, _gpu, _verdict,
+    )
+    return [attempt() for attempt in tries]
 
 
 def _bubblewrap() -> Check:
@@ -35,64 +43,83 @@ def _bubblewrap() -> Check:
 
 
 def _namespaces() -> Check:
-    holds, said = _tried("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts")
-    return Check("namespaces", holds, said, "" if holds else
-                 "allow user namespaces: sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000; on "
-                 "Ubuntu 24.04 also kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for bwrap; "
-                 "in Docker run with --security-opt seccomp=unconfined --cap-add SYS_ADMIN")
+    holds, said = walls.tried("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts")
+    return Check("namespaces", holds, said, "" if holds else PROFILE)
 
 
 def _private_proc() -> Check:
-    holds, said = _tried("--unshare-pid", "--proc", "/proc")
+    holds, said = walls.tried("--unshare-pid", "--proc", "/proc")
     return Check("private /proc", holds, said, "" if holds else
                  "the container hides parts of /proc: run it with --security-opt systempaths=unconfined")
 
 
-def _tried(*options: str) -> tuple[bool, str]:
-    program = shutil.which("bwrap")
-    if program is None:
-        return False, "bubblewrap is missing"
-    user = [] if os.getuid() == 0 else ["--unshare-user"]
-    command = [program, *user, *options, "--ro-bind", "/", "/", "--dev", "/dev", "true"]
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return False, str(error)
-    return done.returncode == 0, "tried" if done.returncode == 0 else (done.stderr.strip() or "failed").splitlines()[-1]
-
-
 def _landlock() -> Check:
     version = lockdown.landlock_version()
-    return Check("Landlock", version >= 1, f"version {version}" if version else "not in this kernel",
-                 "" if version else "boot a kernel from 5.13 on with lsm=...,landlock: until then one wall is missing")
+    holds, said = walls.in_a_child("lockdown.prctl(38, 1)", "lockdown.landlock([])") if version else (False, "not in this kernel")
+    good = holds and version >= walls.OWN_LANDLOCK
+    return Check("Landlock", good, f"version {version}, tried" if holds else said, "" if good else
+                 f"boot a kernel with Landlock {walls.OWN_LANDLOCK} (6.12) and lsm=landlock,... on its command line: until "
+                 "then one wall is missing, or lower")
 
 
 def _seccomp() -> Check:
-    holds = _in_a_child(_loads_the_filter)
-    return Check("seccomp", holds, "tried" if holds else "the filter was refused",
-                 "" if holds else "use a kernel with CONFIG_SECCOMP_FILTER")
+    return _filter("seccomp", "False")
 
 
-def _loads_the_filter() -> None:
-    lockdown.prctl(lockdown.PR_SET_NO_NEW_PRIVS, 1)
-    lockdown.seccomp()
+def _strict_seccomp() -> Check:
+    return _filter("seccomp without namespaces", "True")
 
 
-def _in_a_child(action: Callable[[], None]) -> bool:
-    """Whether `action` raises nothing in a process of its own, as it cannot be undone in this one."""
-    code = f"import sys; sys.path[:0] = {sys.path!r}; from sandbox import doctor; doctor.{action.__name__}()"
-    done = subprocess.run([sys.executable, "-I", "-c", code], stdin=subprocess.DEVNULL, capture_output=True,
-                          timeout=SECONDS * 3)
-    return done.returncode == 0
-
-
-def _interpreter() -> Check:
-    hidden = [str(place) for place in _prefixes() if place.stat().st_mode & 0o005 != 0o005]
-    return Check("interpreter readable by trials", not hidden, ", ".join(hidden) or sys.prefix,
-                 f"chmod o+rx {' '.join(hidden)}" if hidden else "")
+def _filter(name: str, strict: str) -> Check:
+    holds, said = walls.in_a_child("lockdown.prctl(38, 1)", f"lockdown.seccomp(strict={strict})")
+    return Check(name, holds, said, "" if holds else "use a kernel with CONFIG_SECCOMP_FILTER")
 
 
 def _trial_users() -> Check:
     if os.getuid() != 0:
-        return Check("own user for each trial", True, "not root: a user namespace instead")
-    return Check("own user for each trial", True, "root: user ids from 200000 on")
+        return Check("own user for each trial", True, "not root: a user namespace each instead")
+    holds, said = walls.in_a_child("lockdown.drop_privileges(65533)")
+    return Check("own user for each trial", holds, said, "" if holds else
+                 "this container's root may not become another user: run it with --cap-add SETUID --cap-add SETGID")
+
+
+def _handles() -> Check:
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+        return Check("process handles", True, "tried")
+    except OSError as error:
+        return Check("process handles", False, str(error), "use a kernel from 5.3 on")
+
+
+def _control_groups() -> Check:
+    group = cgroup.make(f"{leftovers.prefix()}doctor-{secrets.token_hex(3)}", memory_bytes=64 << 20, processes=16)
+    if group is None:
+        return Check("control groups", False, "none may be made: memory and processes are counted by looking instead",
+                     "systemd-run --user --scope -p Delegate=yes medalist ... (or be root)")
+    group.close()
+    return Check("control groups", True, f"tried below {group.memory.parent}")
+
+
+def _interpreter() -> Check:
+    closed = [place for place in prefixes() if place.stat().st_mode & 0o005 != 0o005]
+    barred = closed or (hidden(prefixes()) if not walls.namespaces()[0] and os.getuid() == 0 else [])
+    said = " ".join(map(str, barred))
+    return Check("interpreter readable by trials", not barred, said or sys.prefix, f"chmod o+x {said}" if barred else "")
+
+
+def _room() -> Check:
+    left = [place.name for place in leftovers.sweep()]
+    return Check("nothing left behind", True, f"removed what killed agents left: {', '.join(left)}" if left else "looked")
+
+
+def _gpu() -> Check:
+    found = gpu.nodes()
+    return Check("GPU", True, f"shown to trials that ask for it: {', '.join(found)}" if found else "none here")
+
+
+def _verdict() -> Check:
+    try:
+        chosen = walls.choose()
+    except SandboxError as error:
+        return Check("trials get", False, str(error), "mend one of the two: namespaces, or Landlock with seccomp")
+    return Check("trials get", True, chosen.name)

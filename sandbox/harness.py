@@ -12,40 +12,39 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-INPUTS, SCRATCH = Path("/inputs"), Path("/scratch")
 FAILED = 3
 
 
-def main() -> int:
-    """Run /scratch/solution.py on /inputs; 0, or FAILED after printing the solution's traceback."""
-    card = json.loads((SCRATCH / "card.json").read_text())
-    source = (SCRATCH / "solution.py").read_text()
-    sys.path.insert(0, str(INPUTS / "lib"))
+def main(inputs: str, scratch: str) -> int:
+    """Run solution.py of `scratch` on `inputs`; 0, or FAILED after printing the solution's traceback."""
+    card = json.loads(Path(scratch, "card.json").read_text())
+    source = Path(scratch, "solution.py").read_text()
+    sys.path.insert(0, f"{inputs}/lib")
     try:
-        _write(_run(source, card))
+        _write(_run(source, card, Path(inputs)), Path(scratch))
     except BaseException as error:
         _explain(error, source)
         return FAILED
     return 0
 
 
-def _run(source: str, card: dict[str, Any]) -> Any:
-    train, target, predict = load(card)
+def _run(source: str, card: dict[str, Any], inputs: Path) -> Any:
+    train, target, predict = load(card, inputs)
     module = ModuleType("solution")
     sys.modules["solution"] = module
     exec(compile(source, "solution.py", "exec"), module.__dict__)
     return module.fit_predict(train, target, predict, SimpleNamespace(**card))
 
 
-def load(card: dict[str, Any]) -> tuple[Any, Any, Any]:
+def load(card: dict[str, Any], inputs: Path) -> tuple[Any, Any, Any]:
     """The fold's train rows, their labels and the rows to predict. Features are mapped, never parsed."""
     import numpy as np
     import pandas as pd
     import pyarrow as pa
 
-    with pa.memory_map(str(INPUTS / "features")) as file:
+    with pa.memory_map(str(inputs / "features")) as file:
         features = pa.ipc.open_file(file).read_all().to_pandas()
-    fit, rows, values = (np.load(INPUTS / "fold" / f"{name}.npy") for name in ("fit", "predict", "target"))
+    fit, rows, values = (np.load(inputs / "fold" / f"{name}.npy") for name in ("fit", "predict", "target"))
     train, predict = (features.take(part).reset_index(drop=True) for part in (fit, rows))
     del features
     gc.collect()
@@ -54,13 +53,13 @@ def load(card: dict[str, Any]) -> tuple[Any, Any, Any]:
     return train, pd.Series(values, name=card["targets"][0]), predict
 
 
-def _write(result: Any) -> None:
+def _write(result: Any, scratch: Path) -> None:
     import numpy as np
 
     array = np.asarray(result)
     if array.dtype.kind in "biuf":
         array = np.ascontiguousarray(array, dtype=np.float64)
-    np.save(SCRATCH / "result.npy", array, allow_pickle=False)
+    np.save(scratch / "result.npy", array, allow_pickle=False)
 
 
 def _explain(error: BaseException, source: str) -> None:

@@ -1,50 +1,57 @@
-"""The host's side: starts the fork server inside bubblewrap, asks it for trials, watches, kills and collects."""
+"""The host's side: keeps a fork server, asks it for trials, and gives each one a folder, a user and a control group."""
 
 import array
 import json
+import logging
 import os
-import re
-import select
-import shutil
-import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Lock
 from types import TracebackType
 from typing import Any
 
-from sandbox import collect, lockdown, watch
-from sandbox.trial import Cost, Limits, SandboxError, Trial
+from sandbox import cgroup, gpu, leftovers, lockdown
+from sandbox.guard import Guard
+from sandbox.launch import Server, environment, launch
+from sandbox.places import hidden, prefixes
+from sandbox.trial import Limits, SandboxError, Trial
+from sandbox.walls import Walls, choose
 
-HERE = Path(__file__).resolve().parent
-POLL_SECONDS = 0.25
 FIRST_UID = 200_000
-START_SECONDS = 120.0
-ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]|[^\S\n\t ]|[\x00-\x08\x0e-\x1f\x7f-\x9f]")
-FAILED = 3
+USERS = 64
+ROOM_BYTES = 512 << 20  # address space beyond the memory limit that libraries set aside and never touch
 SLOTS: SimpleQueue[int] = SimpleQueue()  # the user ids that no trial of this process has, whichever host it runs on
-for _slot in range(64):
+for _slot in range(USERS):
     SLOTS.put(_slot)
+NUMBERS = count()
+NOTE = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a trial finds things, as it sees them."""
+
+    inputs: str
+    scratch: str
+    temporary: str
 
 
 class Host:
     """One fork server and the trials it was asked for. The server starts at the first use, or at `with`."""
 
-    def __init__(self, libraries: Sequence[str]) -> None:
-        """`libraries`: what the server imports before it forks."""
-        self.libraries = tuple(libraries)
-        self.cancelled = Event()
+    def __init__(self, libraries: Sequence[str], *, walls: Walls | None = None) -> None:
+        """`libraries`: what the server imports before it forks; `walls`: those to use, else the best that hold here."""
+        self.libraries, self.walls = tuple(libraries), walls
         self.lock = Lock()
-        self.server: subprocess.Popen[bytes] | None = None
-        self.channel: socket.socket | None = None
-        self.ready = False
+        self.server: Server | None = None
+        self.flight: set[Event] = set()
 
     def __enter__(self) -> "Host":
         """Starts the server; what comes first waits for it."""
@@ -56,328 +63,201 @@ class Host:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.cancel()
-        self._end()
-
-    def _end(self) -> None:
-        """Kill the server, if there is one, and let go of what belongs to it."""
-        if self.server is not None:
-            self.server.kill()
-            self.server.wait()
-            self.server.errors.close()  # type: ignore[attr-defined]
-        if self.channel is not None:
-            self.channel.close()
-        self.server, self.channel = None, None
+        with self.lock:
+            if self.server is not None:
+                self.server.close()
+            self.server = None
 
     def cancel(self) -> None:
-        self.cancelled.set()
+        """End the trials in flight."""
+        for event in list(self.flight):
+            event.set()
 
     def run(
         self, source: str, *, inputs: Mapping[str, Path], limits: Limits, shape: tuple[int, ...], card: Mapping[str, Any]
     ) -> Trial:
-        """See sandbox.trial.Executor.run."""
-        self._start()
-        begun = time.monotonic()
-        with self._uid() as uid, _scratch(uid) as folder:
-            self._write(folder, source, card, inputs, uid)
-            output, status = self._ask(folder, inputs, limits, uid)
-            try:
-                return Watch(self, folder, limits, begun, output, status).trial(shape)
-            finally:
-                os.close(output)
-                status.close()
+        """See sandbox.trial.Executor.run. A trial that never began, as the server was killed, is asked for once more."""
+        cancelled = Event()
+        self.flight.add(cancelled)
+        try:
+            trial, began = self._once(source, inputs, limits, shape, card, cancelled)
+            if trial.status == "refused" and not began and not (self.server and self.server.alive):
+                trial, _ = self._once(source, inputs, limits, shape, card, cancelled)
+            return trial
+        finally:
+            self.flight.discard(cancelled)
 
-    def _write(self, folder: Path, source: str, card: Mapping[str, Any], inputs: Mapping[str, Path], uid: int) -> None:
-        shown = {**card, "assets": "/inputs/assets" if "assets" in inputs else None}
-        (folder / "solution.py").write_text(source, encoding="utf-8", errors="replace")
-        (folder / "card.json").write_text(json.dumps(shown))
-        if os.getuid() == 0:
-            for path in (folder, *folder.iterdir()):
-                os.chown(path, uid, uid)
+    def _once(
+        self, source: str, inputs: Mapping[str, Path], limits: Limits, shape: tuple[int, ...], card: Mapping[str, Any],
+        cancelled: Event,
+    ) -> tuple[Trial, bool]:
+        """The trial, and whether it began."""
+        server, walls = self._ready()
+        if not walls.namespaces and walls.own_user and os.getuid() == 0 and (barred := hidden(map(Path, inputs.values()))):
+            raise SandboxError(f"without namespaces the user of a trial cannot enter {barred[0]}: chmod o+x {barred[0]}")
+        asked = time.monotonic()
+        with ExitStack() as stack:
+            uid, folder = stack.enter_context(_user()), stack.enter_context(_folder())
+            group = stack.enter_context(_group(limits))
+            places = _places(folder, walls)
+            _write(folder, source, _card(card, inputs, places), inputs, uid=uid if walls.own_user else None)
+            gpus = card.get("device") == "cuda"
+            request = _request(folder, inputs, limits, walls, places, uid=uid, counted=group is not None, gpus=gpus)
+            output, status = self._ask(server, request, group)
+            stack.callback(os.close, output)
+            stack.enter_context(status)
+            guard = Guard(folder / "scratch", limits, output=output, status=status, group=group, cancelled=cancelled,
+                          asked=asked, through_keeper=not walls.namespaces)
+            return guard.trial(shape), guard.started
 
-    def _ask(
-        self, folder: Path, inputs: Mapping[str, Path], limits: Limits, uid: int
-    ) -> tuple[int, socket.socket]:
+    def _ask(self, server: Server, request: bytes, group: cgroup.Group | None) -> tuple[int, socket.socket]:
         """Send the request; returns the end of the output pipe and of the status socket."""
-        channel = self._start()
         reading, writing = os.pipe()
         status, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        request = json.dumps({
-            "inputs": {name: str(Path(path).resolve()) for name, path in inputs.items()}, "scratch": str(folder),
-            "kept": [str(place) for place in _prefixes() if place.is_relative_to("/tmp")],
-            "uid": uid, "threads": limits.threads, "temporary_bytes": min(limits.memory_bytes, limits.disk_bytes) // 2,
-            "rlimits": _rlimits(limits), "rules": _rules(), "environment": _environment(limits.threads),
-        }).encode()
-        handles = array.array("i", [writing, theirs.fileno()])
+        joined = group.handles() if group else []
+        handles = array.array("i", [writing, theirs.fileno(), *joined])
         with self.lock:
             try:
-                channel.sendmsg([request], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, handles)])
+                server.channel.sendmsg([request], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, handles)])
             except OSError:
-                pass  # the server is gone: this trial is refused, the next starts a new one
-        os.close(writing)
+                pass  # the server is gone, and the guard will hear nothing
+        for handle in (writing, *joined):
+            os.close(handle)
         theirs.close()
         return reading, status
 
-    def _begin(self) -> None:
+    def _begin(self) -> Server:
         """Launch the server, its imports still to come."""
-        self._end()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-        with theirs:
-            try:
-                self.server = _launch(theirs, self.libraries)
-            except BaseException:
-                ours.close()
-                raise
-        self.channel = ours
+        if self.server is not None:
+            self.server.close()
+        leftovers.sweep()
+        if self.walls is None:
+            self.walls = choose()
+            if not self.walls.namespaces:
+                NOTE.warning("sandbox: %s; `medalist doctor` says how to mend it", self.walls.name)
+        self.server = launch(self.libraries, self.walls)
+        return self.server
 
-    def _start(self) -> socket.socket:
-        """The channel to a server that has said it is ready. SandboxError where none can be had."""
+    def _ready(self) -> tuple[Server, Walls]:
+        """A server that has said it is ready, and its walls. SandboxError where none can be had."""
         with self.lock:
-            if self.server is None or self.server.poll() is not None:
-                self.ready = False
-                self._begin()
-            assert self.channel is not None and self.server is not None
-            if not self.ready:
-                answer = _first_word(self.channel)
-                if not answer.get("ready"):
-                    self.server.kill()
-                    raise SandboxError(_why(self.server, answer))
-                self.ready = True
-            return self.channel
-
-    @contextmanager
-    def _uid(self) -> Iterator[int]:
-        """A user id that no other trial of ours has at this time (root only; else our own)."""
-        slot = SLOTS.get()
-        try:
-            yield FIRST_UID + (os.getpid() % 10_000) * 64 + slot if os.getuid() == 0 else os.getuid()
-        finally:
-            SLOTS.put(slot)
-
-
-class Watch:
-    """One trial from request to result."""
-
-    def __init__(
-        self, host: Host, folder: Path, limits: Limits, begun: float, output: int, status: socket.socket
-    ) -> None:
-        self.host, self.folder, self.limits, self.begun = host, folder, limits, begun
-        self.output, self.status = output, status
-        self.handle: int | None = None
-        self.pid = 0
-        self.log, self.printed = b"", 0
-        self.reports = b""
-        self.ended, self.reason = "", ""
-        self.cpu, self.memory, self.next_poll = 0.0, 0, 0.0
-
-    def trial(self, shape: tuple[int, ...]) -> Trial:
-        """Watch to the end, then collect."""
-        open_ends: set[Any] = {self.output, self.status}
-        while open_ends:
-            ready, _, _ = select.select(list(open_ends), [], [], 0.05)
-            for end in ready:
-                if not (self._hear() if end is self.status else self._read()):
-                    open_ends.discard(end)
-            self._enforce()
-        if self.handle is not None:
-            os.close(self.handle)
-        return self._judge(shape)
-
-    def _read(self) -> bool:
-        data = os.read(self.output, 1 << 16)
-        self.printed += len(data)
-        self.log = (self.log + data)[-self.limits.output_bytes:]
-        if self.printed > 64 * self.limits.output_bytes:
-            self._kill("output", f"printed more than {64 * self.limits.output_bytes} bytes")
-        return bool(data)
-
-    def _hear(self) -> bool:
-        data, ancillary, _, _ = self.status.recvmsg(1 << 16, socket.CMSG_SPACE(4))
-        for level, kind, packed in ancillary:
-            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                self.handle = array.array("i", packed[:4])[0]
-                self.pid = _pid_behind(self.handle)
-        self.reports += data
-        return bool(data)
-
-    def _enforce(self) -> None:
-        now = time.monotonic()
-        if self.host.cancelled.is_set():
-            self._kill("killed", "cancelled")
-        if now - self.begun > self.limits.wall_seconds:
-            self._kill("timeout", f"more than {self.limits.wall_seconds:.1f} s of wall clock")
-        if now < self.next_poll or not self.pid:
-            return
-        self.next_poll = now + POLL_SECONDS
-        pids = watch.tree(self.pid)
-        unmapped = watch.unlinked_bytes(pids, disk=self.folder.stat().st_dev)
-        self.memory = max(self.memory, watch.memory_bytes(pids, limit=self.limits.memory_bytes) + unmapped.memory)
-        self.cpu = max(self.cpu, watch.cpu_seconds(pids))
-        if self.memory > self.limits.memory_bytes:
-            self._kill("memory", f"more than {self.limits.memory_bytes >> 20} MiB")
-        if self.limits.cpu_seconds is not None and self.cpu > self.limits.cpu_seconds:
-            self._kill("cpu", f"more than {self.limits.cpu_seconds:.1f} s of processor time")
-        if watch.disk_bytes(self.folder) + unmapped.disk > self.limits.disk_bytes:
-            self._kill("disk", f"more than {self.limits.disk_bytes >> 20} MiB, or too many files")
-
-    def _kill(self, status: str, reason: str) -> None:
-        """End the trial's first process, and with it all that it started."""
-        if not self.ended:
-            self.ended, self.reason = status, reason
-        if self.handle is not None:
+            server = self.server if self.server is not None and self.server.alive else self._begin()
+            assert self.walls is not None
             try:
-                signal.pidfd_send_signal(self.handle, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-
-    def _judge(self, shape: tuple[int, ...]) -> Trial:
-        report: dict[str, Any] = {}
-        for line in self.reports.splitlines():
-            report |= json.loads(line)
-        cost = Cost(time.monotonic() - self.begun, max(self.cpu, report.get("cpu_seconds", 0.0)),
-                    max(self.memory, report.get("memory_bytes", 0)))
-        log = clean(self.log.decode("utf-8", "replace"))
-        if self.ended:
-            return Trial(self.ended, None, cost, log, self.reason)
-        if "refused" in report or "exit" not in report:
-            return Trial("refused", None, cost, log, report.get("refused", "the fork server ended"))
-        if report["exit"] == FAILED:
-            return Trial("memory" if "MemoryError" in log[-2000:] else "error", None, cost, log, "the solution raised")
-        if report["exit"] != 0:
-            return Trial("killed", None, cost, log, f"ended with {report['exit']}")
-        try:
-            return Trial("ok", collect.result(self.folder, shape), cost, log)
-        except collect.Invalid as error:
-            return Trial("invalid", None, cost, log, str(error))
-
-
-def clean(text: str) -> str:
-    """Without escape sequences and control characters."""
-    return ESCAPES.sub("", text)
-
-
-def _pid_behind(handle: int) -> int:
-    for line in Path(f"/proc/self/fdinfo/{handle}").read_text().splitlines():
-        if line.startswith("Pid:"):
-            return max(0, int(line.split()[1]))
-    return 0
+                server.wait()
+            except SandboxError:
+                self.server = None
+                raise
+            return server, self.walls
 
 
 @contextmanager
-def _scratch(uid: int) -> Iterator[Path]:
-    """A folder of the trial's own, gone afterwards whatever was put in it."""
-    folder = Path(tempfile.mkdtemp(prefix="medalist-trial-")).resolve()
+def _user() -> Iterator[int]:
+    """A user id that no other trial has at this time (root only; else our own)."""
+    slot = SLOTS.get()
     try:
+        yield user_id(os.getpid(), slot) if os.getuid() == 0 else os.getuid()
+    finally:
+        SLOTS.put(slot)
+
+
+def user_id(pid: int, slot: int) -> int:
+    """The id of a slot of an agent: no two agents share one, where this namespace has enough of them."""
+    start, _, size = map(int, Path("/proc/self/uid_map").read_text().split()[:3])
+    wanted = FIRST_UID + pid * USERS + slot
+    return wanted if wanted < start + size else start + 1000 + wanted % max(1, size - 2000)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder for one trial, gone afterwards whatever was put in it."""
+    folder = Path(tempfile.mkdtemp(prefix=leftovers.prefix())).resolve()
+    try:
+        folder.chmod(0o711)
         yield folder
     finally:
-        subprocess.run(["chmod", "-R", "u+rwX", str(folder)], stderr=subprocess.DEVNULL, check=False) if uid else None
-        subprocess.run(["rm", "-rf", "--one-file-system", str(folder)], check=False)
+        leftovers.remove(folder)
 
 
-def _launch(theirs: socket.socket, libraries: Sequence[str]) -> "subprocess.Popen[bytes]":
-    """bubblewrap with an empty environment and its arguments in a file: neither can be read back from inside."""
-    program = shutil.which("bwrap")
-    if program is None:
-        raise SandboxError("bubblewrap is not installed: run `apt-get install bubblewrap` (as root), then try again")
-    arguments = os.memfd_create("arguments", 0)
-    os.write(arguments, b"\0".join(text.encode() for text in bubblewrap()) + b"\0")
-    os.lseek(arguments, 0, 0)
-    errors = tempfile.TemporaryFile()
-    command = [program, "--args", str(arguments), "--", sys.executable, "-I", "/sandbox/server.py",
-               str(theirs.fileno()), json.dumps(libraries)]
+@contextmanager
+def _group(limits: Limits) -> Iterator[cgroup.Group | None]:
+    """A control group for one trial, where one can be had."""
+    group = cgroup.make(f"{leftovers.prefix()}{next(NUMBERS)}", memory_bytes=limits.memory_bytes,
+                        processes=limits.processes + 2)
     try:
-        server = subprocess.Popen(command, env={"LANG": "C.UTF-8"}, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors,
-                                  pass_fds=[arguments, theirs.fileno()], cwd="/", start_new_session=True)
+        yield group
     finally:
-        os.close(arguments)
-    server.errors = errors  # type: ignore[attr-defined]
-    return server
+        if group:
+            group.close()
 
 
-def _first_word(channel: socket.socket) -> dict[str, Any]:
-    channel.settimeout(START_SECONDS)
-    try:
-        data = channel.recv(4096)
-    except TimeoutError:
-        return {}
-    finally:
-        channel.settimeout(None)
-    return json.loads(data) if data else {}
+def _places(folder: Path, walls: Walls) -> Places:
+    if walls.namespaces:
+        return Places("/inputs", "/scratch", "/tmp")
+    return Places(str(folder / "inputs"), str(folder / "scratch"), str(folder / "scratch" / "temporary"))
 
 
-def _why(server: Any, answer: Mapping[str, Any]) -> str:
-    if answer.get("threads"):
-        return f"the fork server has {answer['threads']} threads after its imports and must have one"
-    server.errors.seek(0)
-    said = clean(server.errors.read(4000).decode("utf-8", "replace")).strip().splitlines()
-    return (f"no sandbox can be made here ({said[-1] if said else 'no word from bubblewrap'}): see `medalist doctor`, "
-            "which says what is missing and how to mend it")
+def _card(card: Mapping[str, Any], inputs: Mapping[str, Path], places: Places) -> dict[str, Any]:
+    return {**card, "assets": f"{places.inputs}/assets" if "assets" in inputs else None}
 
 
-def bubblewrap() -> list[str]:
-    """bubblewrap's arguments: what the fork server sees. The host's files lie under /host until a trial's own mounts
-    are made; no trial sees them."""
-    root = os.getuid() == 0
-    words = [] if root else ["--unshare-user"]
-    words += ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
-              "--die-with-parent", "--hostname", "sandbox", "--cap-drop", "ALL"]
-    for name in ("SYS_ADMIN", "SETUID", "SETGID", "SETPCAP", *(("DAC_OVERRIDE",) if root else ())):
-        words += ["--cap-add", f"CAP_{name}"]
-    words += ["--clearenv"]
-    for name, value in _environment(1).items():
-        words += ["--setenv", name, value]
-    words += ["--perms", "1777", "--size", str(16 << 20), "--tmpfs", "/tmp"]  # the server's own; trials mount over it
-    for folder in ("/inputs", "/scratch", "/host"):
-        words += ["--perms", "0755", "--dir", folder]
-    words += ["--ro-bind", "/usr", "/usr"]
-    for name in ("bin", "sbin", "lib", "lib64", "lib32"):
-        place = Path("/") / name
-        if place.is_symlink():
-            words += ["--symlink", os.readlink(place), str(place)]
-        elif place.is_dir():
-            words += ["--ro-bind", str(place), str(place)]
-    words += ["--perms", "0755", "--dir", "/etc"]
-    for name in ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "alternatives"):
-        words += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-    for place in _prefixes():
-        for parent in reversed(place.parents[:-1]):
-            words += ["--perms", "0755", "--dir", str(parent)]
-        words += ["--ro-bind", str(place), str(place)]
-    words += ["--ro-bind", str(HERE), "/sandbox", "--dev", "/dev", "--proc", "/proc"]
-    return [*words, "--bind", "/", "/host", "--remount-ro", "/"]
+def _write(folder: Path, source: str, card: Mapping[str, Any], inputs: Mapping[str, Path], *, uid: int | None) -> None:
+    """The trial's own folder, and links to its inputs for when they cannot be mounted."""
+    scratch, shown = folder / "scratch", folder / "inputs"
+    for place in (scratch, scratch / "temporary", shown, shown / "lib"):
+        place.mkdir(mode=0o755)
+    for name, path in inputs.items():
+        (shown / ("lib/kit" if name == "kit" else name)).symlink_to(Path(path).resolve())
+    (scratch / "solution.py").write_text(source, encoding="utf-8", errors="replace")
+    (scratch / "card.json").write_text(json.dumps(card))
+    for place in (scratch, *scratch.iterdir()):
+        if uid is not None and os.getuid() == 0:
+            os.chown(place, uid, uid)
+    scratch.chmod(0o700)
 
 
-def _prefixes() -> list[Path]:
-    """Where the interpreter and its packages are: those folders, never the home they may lie in."""
-    found = {Path(place).resolve() for place in (sys.prefix, sys.base_prefix)} | {Path(sys.prefix)}
-    return sorted(place for place in found if not place.is_relative_to("/usr"))
+def _request(
+    folder: Path, inputs: Mapping[str, Path], limits: Limits, walls: Walls, places: Places, *, uid: int, counted: bool,
+    gpus: bool,
+) -> bytes:
+    given = {name: str(Path(path).resolve()) for name, path in inputs.items()}
+    return json.dumps({
+        "inputs": given, "folder": str(folder), "walls": asdict(walls), "places": asdict(places), "uid": uid,
+        "kept": [str(place) for place in prefixes() if place.is_relative_to("/tmp")], "threads": limits.threads,
+        "temporary_bytes": min(limits.memory_bytes, limits.disk_bytes) // 2, "memory_bytes": limits.memory_bytes,
+        "rlimits": _rlimits(limits, gpus=gpus), "rules": _rules(list(given.values()), walls, places, gpus=gpus),
+        "memfd": counted, "processes": limits.processes,
+        "environment": environment(limits.threads, temporary=places.temporary),
+    }).encode()
 
 
-def _rules() -> list[tuple[str, int]]:
-    """Landlock: what a trial may read, run and write, by path inside the sandbox."""
-    readable = ["/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc", *map(str, _prefixes())]
+def _rules(inputs: list[str], walls: Walls, places: Places, *, gpus: bool) -> list[tuple[str, int]]:
+    """Landlock: what a trial may read, run and write, by path as it sees it."""
+    readable = ["/usr", "/lib", "/lib64", "/bin", "/sbin", *map(str, prefixes())]
     rules = [(place, lockdown.RUN) for place in readable]
-    rules += [(place, lockdown.READ) for place in ("/inputs", "/proc", "/sys/devices/system/cpu")]
-    rules += [(place, lockdown.TEMPORARY) for place in ("/tmp", "/dev/shm")] + [("/scratch", lockdown.KEEP)]
+    rules += [(place, lockdown.READ) for place in ("/sys/devices/system/cpu", places.inputs)]
+    rules += [(places.scratch, lockdown.KEEP)]
     rules += [(f"/dev/{name}", lockdown.DEVICE) for name in ("null", "zero", "full")]
-    return rules + [(f"/dev/{name}", lockdown.READ_FILE) for name in ("random", "urandom")]
+    rules += [(f"/dev/{name}", lockdown.READ_FILE) for name in ("random", "urandom")]
+    if walls.namespaces:
+        rules += [("/etc", lockdown.RUN), ("/proc", lockdown.READ)]
+        rules += [(place, lockdown.TEMPORARY) for place in ("/tmp", "/dev/shm")]
+    else:
+        rules += [(place, lockdown.READ) for place in inputs]
+        rules += [(f"/etc/{name}", lockdown.READ) for name in ("ld.so.cache", "localtime", "alternatives")]
+        rules += [(f"/proc/{name}", lockdown.READ) for name in ("cpuinfo", "meminfo", "stat", "filesystems")]
+        rules += [(f"/proc/self/{name}", lockdown.READ) for name in ("status", "stat", "statm", "maps", "smaps", "fd")]
+        rules += [(places.temporary, lockdown.TEMPORARY)]
+    return rules + (gpu.rules() if gpus else [])
 
 
-def _rlimits(limits: Limits) -> dict[str, int]:
+def _rlimits(limits: Limits, *, gpus: bool) -> dict[str, int]:
+    """rlimits; DATA counts from what the server has already, NPROC from what this user runs where he is not alone. CUDA
+    maps more address space than any machine has memory."""
     chosen = {"CORE": 0, "NOFILE": 1024, "MEMLOCK": 8 << 20, "MSGQUEUE": 0, "RTPRIO": 0, "NICE": 0,
-              "NPROC": limits.processes, "FSIZE": limits.disk_bytes, "DATA": limits.memory_bytes + (2 << 30)}
+              "NPROC": limits.processes, "FSIZE": limits.disk_bytes + (16 << 20)}
+    if not gpus:
+        chosen["DATA"] = limits.memory_bytes + ROOM_BYTES
     if limits.cpu_seconds is not None:
         chosen["CPU"] = int(limits.cpu_seconds) + 2
     return chosen
-
-
-def _environment(threads: int) -> dict[str, str]:
-    """All that a trial's environment holds. Waiting threads sleep: spinning costs 60 times the fit on a busy machine."""
-    count = str(threads)
-    return {
-        "PATH": "/usr/bin:/bin", "HOME": "/tmp", "TMPDIR": "/tmp", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8",
-        "PYTHONDONTWRITEBYTECODE": "1", "PYTHONNOUSERSITE": "1", "PYTHONHASHSEED": "0", "MPLBACKEND": "Agg",
-        "MPLCONFIGDIR": "/tmp", "XDG_CACHE_HOME": "/tmp", "OMP_NUM_THREADS": count, "OPENBLAS_NUM_THREADS": count,
-        "MKL_NUM_THREADS": count, "NUMEXPR_MAX_THREADS": count, "LOKY_MAX_CPU_COUNT": count, "OMP_WAIT_POLICY": "PASSIVE",
-        "HF_HUB_OFFLINE": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false", "TERM": "dumb",
-    }

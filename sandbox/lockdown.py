@@ -15,8 +15,8 @@ libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
 MACHINE = 0 if platform.machine() == "x86_64" else 1
 
-PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 24, 38
-NEW_NS, NEW_UTS, NEW_IPC, NEW_PID, NEW_NET = 0x20000, 0x4000000, 0x8000000, 0x20000000, 0x40000000
+PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 24, 36, 38
+NEW_NS, NEW_UTS, NEW_IPC, NEW_USER, NEW_PID, NEW_NET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
 MNT_DETACH = 2
 
@@ -135,9 +135,30 @@ DENIED: Mapping[str, tuple[int | None, int | None]] = {
     "quotactl": (179, 60), "quotactl_fd": (443, 443), "syslog": (103, 116), "settimeofday": (164, 170),
     "clock_settime": (227, 112), "clock_adjtime": (305, 266), "adjtimex": (159, 171), "sethostname": (170, 161),
     "setdomainname": (171, 162), "mknod": (133, None), "mknodat": (259, 33), "move_pages": (279, 239),
-    "migrate_pages": (256, 238), "statmount": (457, 457), "listmount": (458, 458),
+    "migrate_pages": (256, 238), "statmount": (457, 457), "listmount": (458, 458), "open_tree_attr": (467, 467),
+    "lsm_set_self_attr": (460, 460), "uselib": (134, None), "_sysctl": (156, None), "sysfs": (139, None),
+    "ustat": (136, None), "nfsservctl": (180, 42), "vhangup": (153, 58), "lookup_dcookie": (212, 18),
 }
-CLONE, CLONE3, SOCKET, IOCTL = (56, 220), (435, 435), (41, 198), (16, 29)
+# Without namespaces nothing else stands between a trial and the host's sockets, its shared memory and its other processes.
+DENIED_STRICTLY: Mapping[str, tuple[int | None, int | None]] = {
+    "socket": (41, 198), "connect": (42, 203), "bind": (49, 200), "listen": (50, 201), "accept": (43, 202),
+    "accept4": (288, 242), "sendmmsg": (307, 269), "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195),
+    "shmdt": (67, 197), "semget": (64, 190), "semop": (65, 193), "semctl": (66, 191), "semtimedop": (220, 192),
+    "msgget": (68, 186), "msgsnd": (69, 189), "msgrcv": (70, 188), "msgctl": (71, 187), "mq_open": (240, 180),
+    "mq_unlink": (241, 181), "inotify_add_watch": (254, 27), "ioprio_set": (251, 30),
+}
+# Landlock has no right for these; they pretend to succeed, so that copying a file with its times goes on working.
+PRETENDED: Mapping[str, tuple[int | None, int | None]] = {
+    "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53), "fchmodat2": (452, 452), "chown": (92, None),
+    "fchown": (93, 55), "lchown": (94, None), "fchownat": (260, 54), "utime": (132, None), "utimes": (235, None),
+    "futimesat": (261, None), "utimensat": (280, 88), "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7),
+    "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16), "setxattrat": (463, 463),
+    "removexattrat": (466, 466), "file_setattr": (469, 469),
+}
+# Calls that take a process number first and may then only name the caller (0): limits, priority, processors, scheduler.
+ONLY_ITSELF = ((302, 261), (203, 122), (144, 119), (142, 118), (314, 274))
+CLONE, CLONE3, SOCKET, SOCKETPAIR, IOCTL = (56, 220), (435, 435), (41, 198), (53, 199), (16, 29)
+PERSONALITY, SETPRIORITY, MEMFD_CREATE = (135, 92), (141, 140), (319, 279)
 ARCHITECTURE = (0xC000003E, 0xC00000B7)
 NAMESPACE_FLAGS = 0x7E020000
 LAST_KNOWN = 469
@@ -146,35 +167,68 @@ EPERM, ENOSYS, EAFNOSUPPORT = 1, 38, 97
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN, MASK = 0x20, 0x15, 0x35, 0x45, 0x06, 0x54
 
 
-def seccomp() -> None:
-    """Load the filter for this process and all it starts."""
-    program = b"".join(struct.pack("HBBI", *step) for step in filter_steps())
+def seccomp(*, strict: bool = False, memfd: bool = True) -> None:
+    """Load the filter for this process and all it starts. strict: as needed without namespaces; memfd: whether files in
+    memory may be made, which only a control group can count."""
+    program = b"".join(struct.pack("HBBI", *step) for step in filter_steps(strict=strict, memfd=memfd))
     buffer = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer))
     system((317, 277)[MACHINE], 1, 0, ctypes.create_string_buffer(header, len(header)))
 
 
-def filter_steps() -> list[tuple[int, int, int, int]]:
+Step = tuple[int, int, int, int]
+
+
+def filter_steps(*, strict: bool, memfd: bool) -> list[Step]:
     """The classic BPF program as (code, jump if true, jump if false, value)."""
-    steps = [(LOAD, 0, 0, 4), (EQUAL, 1, 0, ARCHITECTURE[MACHINE]), (RETURN, 0, 0, KILL), (LOAD, 0, 0, 0)]
+    steps: list[Step] = [(LOAD, 0, 0, 4), (EQUAL, 1, 0, ARCHITECTURE[MACHINE]), (RETURN, 0, 0, KILL), (LOAD, 0, 0, 0)]
     if MACHINE == 0:
         steps += [(AT_LEAST, 0, 1, 0x40000000), (RETURN, 0, 0, FAIL | ENOSYS)]
     steps += [(AT_LEAST, 0, 1, LAST_KNOWN + 1), (RETURN, 0, 0, FAIL | ENOSYS)]
-    numbers = sorted({pair[MACHINE] for pair in DENIED.values() if pair[MACHINE] is not None})  # type: ignore[type-var]
-    for number in numbers:
-        steps += [(EQUAL, 0, 1, number), (RETURN, 0, 0, FAIL | EPERM)]  # type: ignore[list-item]
-    steps += [(EQUAL, 0, 1, CLONE3[MACHINE]), (RETURN, 0, 0, FAIL | ENOSYS)]  # libc falls back to clone
+    steps += _answered([*DENIED.values(), *(DENIED_STRICTLY.values() if strict else ())], FAIL | EPERM)
+    steps += _answered(PRETENDED.values() if strict else (), FAIL)
+    steps += _answered([CLONE3, *(() if memfd else (MEMFD_CREATE,))], FAIL | ENOSYS)  # libc falls back to clone
     steps += _guarded(CLONE[MACHINE], [(LOAD, 0, 0, 16), (ANY_BIT, 0, 1, NAMESPACE_FLAGS), (RETURN, 0, 0, FAIL | EPERM)])
-    steps += _guarded(SOCKET[MACHINE], [
-        (LOAD, 0, 0, 16), (EQUAL, 3, 0, 1), (EQUAL, 2, 0, 2), (EQUAL, 1, 0, 10), (RETURN, 0, 0, FAIL | EAFNOSUPPORT),
-        (LOAD, 0, 0, 24), (MASK, 0, 0, 0xF), (EQUAL, 0, 1, 3), (RETURN, 0, 0, FAIL | EPERM),
-    ])
     steps += _guarded(IOCTL[MACHINE], [
         (LOAD, 0, 0, 24), (EQUAL, 1, 0, 0x5412), (EQUAL, 0, 1, 0x541C), (RETURN, 0, 0, FAIL | EPERM),
     ])
+    steps += _guarded(PERSONALITY[MACHINE], [
+        (LOAD, 0, 0, 16), (EQUAL, 2, 0, 0), (EQUAL, 1, 0, 0xFFFFFFFF), (RETURN, 0, 0, FAIL | EPERM),
+    ])
+    steps += _alone() if strict else _sockets()
     return [*steps, (RETURN, 0, 0, ALLOW)]
 
 
-def _guarded(number: int, body: list[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
+def _answered(calls: Iterable[tuple[int | None, int | None]], answer: int) -> list[Step]:
+    numbers = sorted({pair[MACHINE] for pair in calls if pair[MACHINE] is not None})  # type: ignore[type-var]
+    steps: list[Step] = []
+    for number in numbers:
+        steps += [(EQUAL, 0, 1, number), (RETURN, 0, 0, answer)]  # type: ignore[list-item]
+    return steps
+
+
+def _sockets() -> list[Step]:
+    """Sockets of this machine and of the internet only (both end in the trial's own empty network), and no raw ones."""
+    return _guarded(SOCKET[MACHINE], [
+        (LOAD, 0, 0, 16), (EQUAL, 3, 0, 1), (EQUAL, 2, 0, 2), (EQUAL, 1, 0, 10), (RETURN, 0, 0, FAIL | EAFNOSUPPORT),
+        (LOAD, 0, 0, 24), (MASK, 0, 0, 0xF), (EQUAL, 0, 1, 3), (RETURN, 0, 0, FAIL | EPERM),
+    ])
+
+
+def _alone() -> list[Step]:
+    """Pairs of connected sockets only: a datagram one could send to any socket file. And nothing done to others."""
+    steps = _guarded(SOCKETPAIR[MACHINE], [
+        (LOAD, 0, 0, 16), (EQUAL, 1, 0, 1), (RETURN, 0, 0, FAIL | EAFNOSUPPORT),
+        (LOAD, 0, 0, 24), (MASK, 0, 0, 0xF), (EQUAL, 2, 0, 1), (EQUAL, 1, 0, 5), (RETURN, 0, 0, FAIL | EPERM),
+    ])
+    for call in ONLY_ITSELF:
+        steps += _guarded(call[MACHINE], [(LOAD, 0, 0, 16), (EQUAL, 1, 0, 0), (RETURN, 0, 0, FAIL | EPERM)])
+    return steps + _guarded(SETPRIORITY[MACHINE], [
+        (LOAD, 0, 0, 16), (EQUAL, 1, 0, 0), (RETURN, 0, 0, FAIL | EPERM),
+        (LOAD, 0, 0, 24), (EQUAL, 1, 0, 0), (RETURN, 0, 0, FAIL | EPERM),
+    ])
+
+
+def _guarded(number: int, body: list[Step]) -> list[Step]:
     """Run `body` for one system call; what it does not refuse is allowed."""
     return [(EQUAL, 0, len(body) + 1, number), *body, (RETURN, 0, 0, ALLOW)]

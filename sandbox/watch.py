@@ -2,8 +2,8 @@
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 DEEPEST = 40
 MOST_FILES = 20_000
@@ -27,9 +27,44 @@ def tree(pid: int) -> list[int]:
 
 def memory_bytes(pids: list[int], *, limit: int) -> int:
     """Memory of the processes: resident sizes (cheap, shared pages counted for each), and only where those exceed
-    `limit` the proportional sizes, for which the kernel walks every page."""
+    `limit` the proportional sizes, for which the kernel walks every page. And what no size of a process shows: files
+    without a name that lie in memory, and shared memory that no process has touched lately."""
+    hidden = unlinked_bytes(pids, disk=None) + _untouched(pids)
     resident = sum(_resident(pid) for pid in pids)
-    return resident if resident <= limit else sum(_proportional(pid) for pid in pids)
+    return hidden + (resident if resident + hidden <= limit else sum(_proportional(pid) for pid in pids))
+
+
+def _untouched(pids: list[int]) -> int:
+    """Shared memory without a name beyond what is resident of it: it stays when a process forgets its pages."""
+    sizes: dict[str, int] = {}
+    for pid in pids:
+        for inode, size, resident in _shared(pid):
+            sizes[inode] = max(sizes.get(inode, 0), size - resident)
+    return sum(sizes.values())
+
+
+def _shared(pid: int) -> Iterator[tuple[str, int, int]]:
+    """(inode, size, resident bytes) of each shared mapping without a name."""
+    try:
+        if not any(_is_shared(line) for line in Path(f"/proc/{pid}/maps").read_bytes().splitlines()):
+            return
+        lines = Path(f"/proc/{pid}/smaps").read_bytes().splitlines()
+    except OSError:
+        return
+    for place, line in enumerate(lines):
+        if _is_shared(line):
+            facts = dict(_field(fact) for fact in lines[place + 1: place + 4])
+            yield line.split()[4].decode(), facts.get(b"Size", 0), facts.get(b"Rss", 0)
+
+
+def _is_shared(line: bytes) -> bool:
+    words = line.split()
+    return line.endswith(b"(deleted)") and len(words) > 5 and words[1].endswith(b"s")
+
+
+def _field(line: bytes) -> tuple[bytes, int]:
+    name, _, value = line.partition(b":")
+    return name, int(value.split()[0]) * 1024 if value.split()[:1] and value.split()[0].isdigit() else 0
 
 
 def _resident(pid: int) -> int:
@@ -60,36 +95,43 @@ def cpu_seconds(pids: list[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def disk_bytes(folder: Path) -> int:
-    """Space of what lies under `folder`; huge where a tree is too deep or too full."""
-    total, files, waiting = 0, 0, [(str(folder), 0)]
-    while waiting:
-        place, depth = waiting.pop()
-        if depth > DEEPEST:
-            return 1 << 62
+def threads(pids: list[int]) -> int:
+    """Threads of all the processes together; a process is at least one."""
+    count = 0
+    for pid in pids:
         try:
-            with os.scandir(place) as entries:
+            count += len(os.listdir(f"/proc/{pid}/task"))
+        except OSError:
+            continue
+    return count
+
+
+def folder(place: Path) -> tuple[int, str]:
+    """Space of what lies below, and what is wrong with it, else "": too deep, too full, or hidden from us."""
+    total, files, waiting = 0, 0, [(str(place), 0)]
+    while waiting:
+        path, depth = waiting.pop()
+        if depth > DEEPEST:
+            return total, f"folders more than {DEEPEST} deep"
+        try:
+            with os.scandir(path) as entries:
                 for entry in entries:
                     files += 1
-                    if files > MOST_FILES:
-                        return 1 << 62
                     total += entry.stat(follow_symlinks=False).st_blocks * 512
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append((entry.path, depth + 1))
+                    if files > MOST_FILES:
+                        return total, f"more than {MOST_FILES} files"
+        except PermissionError:
+            return total, "a folder that cannot be looked into"
         except OSError:
             continue
-    return total
+    return total, ""
 
 
-class Unlinked(NamedTuple):
-    """Bytes in files without a name: no walk over folders finds them, and no size of a process counts a memfd."""
-
-    memory: int
-    disk: int
-
-
-def unlinked_bytes(pids: list[int], *, disk: int) -> Unlinked:
-    """What the processes hold open without a name: on the device `disk`; and elsewhere, which is memory."""
+def unlinked_bytes(pids: list[int], *, disk: int | None) -> int:
+    """What the processes hold open in files without a name, which no walk over folders finds: on the device `disk`, or,
+    where that is None, in files in memory (memfd)."""
     held: dict[tuple[int, int], int] = {}
     for pid in pids:
         for name in _open_files(pid):
@@ -97,10 +139,10 @@ def unlinked_bytes(pids: list[int], *, disk: int) -> Unlinked:
                 facts = os.stat(f"/proc/{pid}/fd/{name}")
             except OSError:
                 continue
-            if facts.st_nlink == 0 and stat.S_ISREG(facts.st_mode):
+            wanted = facts.st_dev == disk if disk is not None else os.major(facts.st_dev) == 0
+            if facts.st_nlink == 0 and stat.S_ISREG(facts.st_mode) and wanted:
                 held[facts.st_dev, facts.st_ino] = facts.st_blocks * 512
-    on_disk = sum(size for (device, _), size in held.items() if device == disk)
-    return Unlinked(sum(held.values()) - on_disk, on_disk)
+    return sum(held.values())
 
 
 def _open_files(pid: int) -> list[str]:

@@ -1,9 +1,7 @@
 """The contract of an executor, and attacks on it: run over every file in sandbox/executors."""
 
-import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,10 +18,9 @@ import pytest
 
 import sandbox
 from sandbox import Executor, Limits, Trial, executor
-from sandbox.doctor import diagnose
+from sandbox.executors.local import Local
 
 PROJECT = Path(sandbox.__file__).resolve().parents[1]
-ATTACKS = Path(__file__).parent / "attacks"
 NAMES = sorted(path.stem for path in (Path(sandbox.__file__).parent / "executors").glob("[!_]*.py"))
 LIMITS = Limits(wall_seconds=60, memory_bytes=1 << 30, disk_bytes=64 << 20, processes=32, output_bytes=1 << 16)
 SHORT = replace(LIMITS, wall_seconds=2)
@@ -77,8 +74,8 @@ def runner(request: pytest.FixtureRequest) -> Iterator[Executor]:
 
 @pytest.fixture(scope="module")
 def quick() -> Iterator[Executor]:
-    """The warm executor, for what all executors share: how a result is read and what is counted."""
-    with executor("local") as made:
+    """The warm executor with few libraries, for what all executors share: how a result is read and what is counted."""
+    with Local(("numpy", "pandas", "pyarrow")) as made:
         yield made
 
 
@@ -211,18 +208,32 @@ def test_processor_time_of_the_whole_tree_counts(runner: Executor, place: Place)
 
 MEMORY = {
     "heap": "held = np.ones(1 << 28)",
-    "shared": "import mmap; m = mmap.mmap(-1, 1 << 31); [m.write(b'x' * 4096) for _ in range(1 << 19)]; time.sleep(3)",
-    "memfd": "f = [os.memfd_create(str()) for _ in range(64)]; [os.write(k, bytes(1 << 25)) for k in f]; time.sleep(3)",
+    "heap bit by bit": "held = [np.ones(1 << 20) for _ in range(200)]; time.sleep(5)",
+    "shared": "import mmap; m = mmap.mmap(-1, 1 << 29); [m.write(b'x' * 4096) for _ in range(1 << 17)]; time.sleep(5)",
+    "shared and forgotten": "import mmap; m = mmap.mmap(-1, 1 << 29); [(m.write(bytes(1 << 20)), m.madvise(4)) for _ in "
+                            "range(1 << 9)]; time.sleep(5)",
     "children": "[os.fork() for _ in range(3)]; held = np.ones(48 << 20); time.sleep(20)",
-    "tmpfs": "[open(f'/{d}/{k}', 'wb').write(b'x' * (1 << 24)) for d in ('tmp', 'dev/shm') for k in range(80)]",
 }
 
 
 @pytest.mark.parametrize("name", MEMORY)
-def test_memory_has_a_limit(quick: Executor, place: Place, name: str) -> None:
-    trial = run(quick, place, body(MEMORY[name], "return zeros"))
-    assert trial.status in ("memory", "error", "disk"), trial
-    assert trial.cost.memory_bytes < 3 << 30
+def test_memory_has_a_limit_of_its_own(quick: Executor, place: Place, name: str) -> None:
+    limits = replace(LIMITS, memory_bytes=256 << 20, wall_seconds=120)
+    trial = run(quick, place, body(MEMORY[name], "return zeros"), limits=limits)
+    assert trial.status == "memory", trial
+    assert trial.cost.memory_bytes < 1 << 30
+
+
+def test_a_file_in_memory_counts_or_cannot_be_made(quick: Executor, place: Place) -> None:
+    trial = run(quick, place, body("f = [os.memfd_create(str()) for _ in range(40)]; [os.write(k, bytes(1 << 23)) for k in f]",
+                                   "time.sleep(5)"), limits=replace(LIMITS, memory_bytes=256 << 20))
+    assert trial.status == "memory" or (trial.status == "error" and "memfd_create" in trial.log), trial
+
+
+def test_temporary_folders_are_small(quick: Executor, place: Place) -> None:
+    trial = run(quick, place, body(
+        "[open(f'/{d}/{k}', 'wb').write(b'x' * (1 << 22)) for d in ('tmp', 'dev/shm') for k in range(20)]"))
+    assert (trial.status, trial.reason) == ("disk", "no space left where it wrote"), trial
 
 
 UNLINKED = """for _ in range(40):
@@ -235,13 +246,14 @@ DISK = {
     "unlinked files": UNLINKED,
     "many files": "[open(f'/scratch/{k}', 'wb').close() for k in range(30_000)]; time.sleep(3)",
     "a deep tree": "[(os.mkdir('d'), os.chdir('d')) for _ in range(3000)]; time.sleep(3)",
+    "files that end before a look": "open('/scratch/big', 'wb').write(bytes(70 << 20))",
 }
 
 
 @pytest.mark.parametrize("name", DISK)
 def test_disk_has_a_limit(quick: Executor, place: Place, name: str) -> None:
     trial = run(quick, place, body(DISK[name], "return zeros"))
-    assert trial.status in ("disk", "error"), trial
+    assert trial.status == "disk", trial
 
 
 def test_a_flood_of_output_ends_the_trial_and_the_log_stays_small(runner: Executor, place: Place) -> None:
@@ -249,12 +261,27 @@ def test_a_flood_of_output_ends_the_trial_and_the_log_stays_small(runner: Execut
     assert trial.status == "output" and len(trial.log) <= 1 << 17
 
 
-def test_a_fork_bomb_is_contained(runner: Executor, place: Place) -> None:
-    trial = run(runner, place, body(
-        "made = 0", "for _ in range(200):", "    try:", "        child = os.fork()", "    except OSError:",
-        "        break", "    if child == 0:", "        time.sleep(30)", "        os._exit(0)", "    made += 1",
-        "return zeros + made"))
-    assert trial.prediction is not None and 1 <= trial.prediction[0] <= LIMITS.processes
+def test_one_line_of_a_hundred_megabytes_is_a_flood_too(quick: Executor, place: Place) -> None:
+    trial = run(quick, place, body("os.write(1, b'x' * 1000)", "[os.write(1, b'x' * (1 << 20)) for _ in range(100)]"))
+    assert trial.status == "output" and len(trial.log) < 1 << 13
+
+
+def test_escape_codes_and_hidden_characters_are_cleaned_from_the_log(quick: Executor, place: Place) -> None:
+    trial = run(quick, place, body("print('\\x1b]0;owned\\x07\\x1b[2Ja\\x1b]52;c;ZXZpbA==\\x07\\x9b5nb\\u202ec\\rd\\u200be')",
+                                   "return zeros"))
+    assert trial.log == "de\n", repr(trial.log)
+
+
+BOMBS = {
+    "processes": "[os.fork() or (time.sleep(60), os._exit(0)) for _ in range(200)]",
+    "threads": "import threading; [threading.Thread(target=time.sleep, args=(60,)).start() for _ in range(200)]",
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_processes_and_threads_have_a_limit(runner: Executor, place: Place, name: str) -> None:
+    trial = run(runner, place, body(BOMBS[name], "time.sleep(60)"))
+    assert trial.status == "processes", trial
 
 
 # --- several at once, and the end of the agent
@@ -285,7 +312,7 @@ def test_a_trial_started_by_a_thread_that_has_ended_does_not_end_the_next(runner
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_cancelling_ends_the_trials_in_flight(place: Place, name: str) -> None:
+def test_cancelling_ends_the_trials_in_flight_and_no_later_one(place: Place, name: str) -> None:
     trials: list[Trial] = []
     with executor(name) as made:
         run(made, place, MEAN)
@@ -296,8 +323,9 @@ def test_cancelling_ends_the_trials_in_flight(place: Place, name: str) -> None:
         time.sleep(1.5)
         made.cancel()
         for thread in threads:
-            thread.join(10)
-    assert [trial.status for trial in trials] == ["killed"] * 2
+            thread.join(60)
+        assert [trial.status for trial in trials] == ["killed"] * 2
+        assert run(made, place, MEAN).status == "ok"
 
 
 AGENT = """
@@ -328,86 +356,8 @@ def test_a_trial_dies_with_an_agent_that_is_killed(place: Place, name: str, tmp_
     assert gone(tag, seconds=1.0)
 
 
-# --- attacks, each with a control that shows it works without the sandbox
-
-def names_of_attacks() -> list[str]:
-    lines = (ATTACKS / "reach.py").read_text().splitlines()
-    return [lines[k + 1].split("(")[0].removeprefix("def ") for k, line in enumerate(lines) if line == "@attack"]
-
-
-@pytest.fixture(scope="module")
-def targets(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """What there is to attack: files, a process with a key, sockets."""
-    folder, secret = tmp_path_factory.mktemp("host"), f"key-{time.monotonic_ns()}"
-    folder.chmod(0o755)
-    (folder / "secret.txt").write_text(secret)
-    code = "import ctypes, sys, time; b = ctypes.create_string_buffer(sys.argv[1].encode()); " \
-           "print(ctypes.addressof(b), flush=True); time.sleep(600)"
-    victim = subprocess.Popen([sys.executable, "-c", code, secret, "victim"], env={"API_KEY": secret},
-                              stdout=subprocess.PIPE, text=True)
-    assert victim.stdout is not None
-    abstract, path = f"medalist-{secret}", str(folder / "socket")
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as hidden, \
-            socket.socket(socket.AF_UNIX) as named:
-        for line, address in ((hidden, "\0" + abstract), (named, path)):
-            line.bind(address)
-            line.listen()
-        yield {
-            "secret": secret, "secret_file": str(folder / "secret.txt"), "victim": victim.pid,
-            "victim_address": int(victim.stdout.readline()), "port": server.getsockname()[1], "abstract": abstract,
-            "socket_file": path, "label": LABEL, "label_folders": [str(place.folder / "fold-1")],
-            "other_fold": str(place.folder / "fold-1" / "target.npy"), "project": str(PROJECT),
-            "meeting_place": str(folder / "left"), "plain": False, "packages": "", "inputs": "/inputs",
-        }
-    victim.kill()
-    victim.wait()
-    victim.stdout.close()
-
-
-@pytest.fixture(scope="module")
-def reached(runner: Executor, place: Place, targets: dict[str, Any]) -> tuple[dict[str, float], str]:
-    trial = run(runner, place, (ATTACKS / "reach.py").read_text(), rows=len(names_of_attacks()), **targets)
-    assert trial.prediction is not None, trial
-    return dict(zip(names_of_attacks(), trial.prediction, strict=True)), trial.log
-
-
-@pytest.fixture(scope="module")
-def reached_plainly(targets: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
-    folder = tmp_path_factory.mktemp("control")
-    (folder / "inputs").mkdir()
-    (folder / "inputs" / "file").write_text("input")
-    card = {**targets, "plain": True, "packages": str(folder), "inputs": str(folder / "inputs")}
-    (folder / "card.json").write_text(json.dumps(card))
-    with open(folder / "open", "w") as left_open:
-        subprocess.run([sys.executable, str(ATTACKS / "plain.py"), str(ATTACKS / "reach.py"), str(folder / "card.json"),
-                        str(folder / "result.npy")], check=True, pass_fds=[left_open.fileno()], capture_output=True)
-    return dict(zip(names_of_attacks(), np.load(folder / "result.npy"), strict=True))
-
-
-@pytest.mark.parametrize("name", names_of_attacks())
-def test_an_attack_fails(reached: tuple[dict[str, float], str], name: str) -> None:
-    assert reached[0][name] == 0.0, reached[1]
-
-
-@pytest.mark.parametrize("name", names_of_attacks())
-def test_the_attack_would_work_without_a_sandbox(reached_plainly: dict[str, float], name: str) -> None:
-    assert reached_plainly[name] == 1.0
-
-
 # --- refusals
 
 def test_an_executor_that_does_not_exist_is_named_with_those_that_do() -> None:
     with pytest.raises(sandbox.SandboxError, match="no executor 'rya'; there are: cold, local"):
         executor("rya")
-
-
-def test_without_bubblewrap_the_refusal_says_what_to_install(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(sandbox.SandboxError, match="apt-get install bubblewrap"), executor("cold") as made:
-        run(made, place, MEAN)
-
-
-def test_the_doctor_tries_each_mechanism_and_says_how_to_mend() -> None:
-    checks = diagnose()
-    assert {"bubblewrap", "seccomp"} <= {check.name for check in checks}
-    assert all(check.holds or check.mend for check in checks)

@@ -25,6 +25,8 @@ def add(made: argparse.ArgumentParser) -> None:
     made.add_argument("--until", type=float, metavar="SCORE", help="stop once the honest estimate reaches this")
     made.add_argument("--plan", action="store_true", help="print what would be done and what it costs; run nothing")
     made.add_argument("--executor", default="local", help="how trials run (default: local)")
+    made.add_argument("--unsafe-no-sandbox", action="store_true",
+                      help="run generated code with all your rights; said in every entry and in the report")
     made.add_argument("--slots", type=int, default=None, help="trials at once (default: one per processor)")
     made.add_argument("--memory", type=positive, default=4.0, metavar="GIB", help="memory of one trial (default: 4)")
     add_options(made)
@@ -46,6 +48,7 @@ def run(options: argparse.Namespace, started: float) -> None:
     settings = run.Options(
         llm=choice(options),
         budget=options.budget, seed=options.seed, until=options.until, executor=options.executor, answers=answers,
+        unsafe=options.unsafe_no_sandbox,
         memory_bytes=int(options.memory * 2**30), **({"slots": options.slots} if options.slots else {}),
     )
     if options.plan:

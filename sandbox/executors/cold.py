@@ -8,23 +8,25 @@ from typing import Any
 
 from sandbox.host import Host
 from sandbox.trial import Executor, Limits, Trial
+from sandbox.walls import Walls
 
 
-def make() -> Executor:
-    return Cold()
+def make(walls: Walls | None = None) -> Executor:
+    return Cold(walls)
 
 
 class Cold:
     """A fresh server for every trial, with nothing imported."""
 
-    def __init__(self) -> None:
+    def __init__(self, walls: Walls | None = None) -> None:
+        self.walls = walls
         self.hosts: set[Host] = set()
         self.lock = Lock()
 
     def run(
         self, source: str, *, inputs: Mapping[str, Path], limits: Limits, shape: tuple[int, ...], card: Mapping[str, Any]
     ) -> Trial:
-        host = Host(())
+        host = Host((), walls=self.walls)
         with self.lock:
             self.hosts.add(host)
         try:

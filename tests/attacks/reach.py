@@ -1,40 +1,4 @@
-"""A solution that tries to reach what a trial must not: each function returns True where it got through.
-
-The tests run this file twice: in the sandbox, where every attack must fail, and as a plain process, where all but those
-that need no host must succeed: an attack that could never work proves nothing.
-"""
-
-import ctypes
-import os
-import socket
-import subprocess
-import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
-import numpy as np
-
-LIBC = ctypes.CDLL(None, use_errno=True)
-ATTACKS: dict[str, Callable[[Any], bool]] = {}
-
-
-def attack(function: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    ATTACKS[function.__name__] = function
-    return function
-
-
-def fit_predict(train: Any, target: Any, predict: Any, task: Any) -> np.ndarray:
-    """One number an attack, in the order of ATTACKS: 1 where it got through."""
-    return np.array([float(succeeds(function, task)) for function in ATTACKS.values()])
-
-
-def succeeds(function: Callable[[Any], bool], task: Any) -> bool:
-    try:
-        return bool(function(task))
-    except Exception as error:
-        print(function.__name__, type(error).__name__, error)
-        return False
+"""Attacks that read, hear or touch what a trial must not reach: files, processes, sockets, labels."""
 
 
 @attack
@@ -44,16 +8,28 @@ def reads_a_file_of_the_host(task: Any) -> bool:
 
 @attack
 def reads_a_file_of_the_host_through_another_process(task: Any) -> bool:
-    for process in Path("/proc").iterdir():
-        place = process / "root" / task.secret_file.lstrip("/")
-        if process.name.isdigit() and readable(place) and task.secret in place.read_text():
-            return True
+    for process in processes():
+        for way in ("root", "cwd/../.."):
+            place = process / way / task.secret_file.lstrip("/")
+            if readable(place) and task.secret in place.read_text():
+                return True
     return False
 
 
 @attack
-def lists_the_home_of_the_host(task: Any) -> bool:
+def lists_a_folder_of_the_host(task: Any) -> bool:
     return Path(task.secret_file).name in os.listdir(Path(task.secret_file).parent)
+
+
+@attack
+def learns_that_a_file_of_the_host_exists(task: Any) -> bool:
+    return os.stat(task.secret_file).st_size > 0
+
+
+@attack
+def watches_a_folder_of_the_host(task: Any) -> bool:
+    handle = LIBC.inotify_init1(0)
+    return handle >= 0 and LIBC.inotify_add_watch(handle, str(Path(task.secret_file).parent).encode(), 0xFFF) >= 0
 
 
 @attack
@@ -63,22 +39,35 @@ def reads_the_password_file(task: Any) -> bool:
 
 @attack
 def reads_the_project(task: Any) -> bool:
-    return bool(Path(task.project, "pyproject.toml").read_text())
+    return bool(Path(task.project, "sandbox", "trial.py").read_text())
+
+
+@attack
+def imports_the_project_and_reads_its_record(task: Any) -> bool:
+    import sqlite3
+
+    sys.path.insert(0, task.project)
+    import sandbox.trial
+
+    with sqlite3.connect(f"file:{task.record}?mode=ro", uri=True) as record:
+        return bool(sandbox.trial) and record.execute("SELECT answer FROM answers").fetchone()[0] == task.secret
+
+
+@attack
+def reads_the_folder_of_another_trial(task: Any) -> bool:
+    return task.secret in Path(task.other_trial, "scratch", "solution.py").read_text()
 
 
 @attack
 def reads_a_key_in_an_environment(task: Any) -> bool:
     found = [repr(dict(os.environ)).encode()]
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit() and readable(process / "environ"):
-            found.append((process / "environ").read_bytes())
+    found += [(process / "environ").read_bytes() for process in processes() if readable(process / "environ")]
     return task.secret.encode() in b"".join(found)
 
 
 @attack
 def reads_a_key_on_a_command_line(task: Any) -> bool:
-    processes = [process for process in Path("/proc").iterdir() if process.name.isdigit()]
-    return any(task.secret.encode() in (process / "cmdline").read_bytes() for process in processes)
+    return any(task.secret.encode() in (process / "cmdline").read_bytes() for process in processes())
 
 
 @attack
@@ -90,24 +79,89 @@ def reads_the_memory_of_another_process(task: Any) -> bool:
 
 @attack
 def copies_the_memory_of_another_process(task: Any) -> bool:
-    there, here = ctypes.c_void_p(task.victim_address), ctypes.create_string_buffer(len(task.secret))
-    remote = (ctypes.c_void_p * 2)(there, len(task.secret))
+    here = ctypes.create_string_buffer(len(task.secret))
     local = (ctypes.c_void_p * 2)(ctypes.addressof(here), len(task.secret))
+    remote = (ctypes.c_void_p * 2)(task.victim_address, len(task.secret))
     LIBC.process_vm_readv(task.victim, local, 1, remote, 1, 0)
-    return here.raw[: len(task.secret)] == task.secret.encode()
+    return here.raw == task.secret.encode()
+
+
+@attack
+def writes_the_memory_of_another_process(task: Any) -> bool:
+    here = ctypes.create_string_buffer(b"x")
+    local = (ctypes.c_void_p * 2)(ctypes.addressof(here), 1)
+    remote = (ctypes.c_void_p * 2)(task.victim_spare_address, 1)
+    return LIBC.process_vm_writev(task.victim, local, 1, remote, 1, 0) == 1
+
+
+@attack
+def takes_a_descriptor_of_another_process(task: Any) -> bool:
+    return call(438, os.pidfd_open(task.victim), 1, 0) >= 0
+
+
+@attack
+def traces_another_process(task: Any) -> bool:
+    return is_victim(task) and call(101, 0x4206, task.victim, 0, 0) == 0
+
+
+@attack
+def traces_a_child(task: Any) -> bool:
+    child = subprocess.Popen(["sleep", "5"])
+    try:
+        return call(101, 0x4206, child.pid, 0, 0) == 0
+    finally:
+        child.kill()
+
+
+@attack
+def compares_itself_with_another_process(task: Any) -> bool:
+    return is_victim(task) and call(312, os.getpid(), task.victim, 1, 0, 0) >= 0
 
 
 @attack
 def signals_a_process_of_the_host(task: Any) -> bool:
-    command = Path(f"/proc/{task.victim}/cmdline").read_bytes()
     os.kill(task.victim, 0)
-    return b"victim" in command
+    return is_victim(task)
+
+
+@attack
+def signals_a_process_of_the_host_without_looking(task: Any) -> bool:
+    return passed(call(62, task.victim, signal.SIGCONT)) and call(62, task.victim, 0) != -errno.ESRCH
+
+
+@attack
+def tightens_the_limits_of_another_process(task: Any) -> bool:
+    return call(302, task.victim, 4, struct.pack("QQ", 0, 1 << 30), 0) == 0
+
+
+@attack
+def binds_another_process_to_one_processor(task: Any) -> bool:
+    return works(lambda: os.sched_setaffinity(task.victim, os.sched_getaffinity(0)))
+
+
+@attack
+def slows_down_another_process(task: Any) -> bool:
+    return works(lambda: os.setpriority(os.PRIO_PROCESS, task.victim, os.getpriority(os.PRIO_PROCESS, task.victim)))
 
 
 @attack
 def connects_over_tcp(task: Any) -> bool:
     with socket.create_connection(("127.0.0.1", task.port), 2):
         return True
+
+
+@attack
+def connects_over_tcp_version_6(task: Any) -> bool:
+    with socket.create_connection(("::1", task.port_6), 2):
+        return True
+
+
+@attack
+def sends_over_udp(task: Any) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.settimeout(2)
+        line.sendto(b"hear me", ("127.0.0.1", task.udp_port))
+        return line.recv(10) == b"hear me"
 
 
 @attack
@@ -125,15 +179,53 @@ def connects_over_a_socket_file(task: Any) -> bool:
 
 
 @attack
-def sees_a_network_interface_of_the_host(task: Any) -> bool:
-    return any(name != "lo" for _, name in socket.if_nameindex()) or bool(task.plain)
+def sends_from_one_of_a_pair_to_a_socket_file(task: Any) -> bool:
+    """One end of a connected pair of datagram sockets may still name another address, and needs no connect for it."""
+    one, _ = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    return one.sendto(b"hear me", task.datagram_file) > 0
+
+
+@attack
+def listens_where_the_host_connects(task: Any) -> bool:
+    with socket.create_server(("127.0.0.1", task.listen_port)) as line:
+        line.settimeout(3)
+        line.accept()
+        return True
+
+
+@attack
+def opens_a_raw_socket(task: Any) -> bool:
+    return works(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1))
+
+
+@attack
+def opens_a_packet_socket(task: Any) -> bool:
+    return works(lambda: socket.socket(17, socket.SOCK_RAW, 0))
+
+
+@attack
+def talks_to_the_kernel_over_netlink(task: Any) -> bool:
+    return works(lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0))
+
+
+@attack
+def sees_the_sockets_of_the_host(task: Any) -> bool:
+    return any(f":{task.port:04X} ".encode() in place.read_bytes() for place in
+               (Path("/proc/net/tcp"), Path("/proc/self/net/tcp"), Path(f"/proc/self/task/{os.getpid()}/net/tcp"))
+               if readable(place))
+
+
+@attack
+def joins_the_shared_memory_of_the_host(task: Any) -> bool:
+    return call(29, task.shared_key, 0, 0) >= 0
 
 
 @attack
 def finds_a_label_of_a_predicted_row(task: Any) -> bool:
     wanted = np.float64(task.label).tobytes()
-    places = ["/inputs", "/scratch", "/tmp", "/dev/shm", "/run", "/var", *task.label_folders]
-    return any(wanted in file.read_bytes() for place in places for file in files(place))
+    hidden = [] if task.plain else ["/inputs", "/scratch", "/tmp", "/dev/shm", "/run", "/var", ".", ".."]
+    places = [*task.label_folders, *hidden]
+    return any(wanted in file.read_bytes() for place in places for file in files(place) if file.stat().st_size < 1 << 20)
 
 
 @attack
@@ -142,78 +234,22 @@ def reads_another_fold(task: Any) -> bool:
 
 
 @attack
-def writes_an_input(task: Any) -> bool:
-    return any(appends(file) for file in files(task.inputs))
-
-
-@attack
-def adds_a_file_to_the_inputs(task: Any) -> bool:
-    return any(appends(folder / "new") for folder in [Path(task.inputs), *Path(task.inputs).rglob("*")]
-               if folder.is_dir())
-
-
-@attack
-def touches_an_input(task: Any) -> bool:
-    for file in files(task.inputs):
-        try:
-            os.utime(file, (1, 1))
-            return True
-        except OSError:
-            continue
-    return False
-
-
-@attack
-def writes_to_the_packages(task: Any) -> bool:
-    folder = Path(task.packages) if task.packages else Path(np.__file__).parent
-    return appends(folder / "planted.py") or appends(folder / "__init__.py")
-
-
-@attack
-def writes_to_the_interpreter(task: Any) -> bool:
-    return appends(Path(task.packages or sys.base_prefix) / "planted")
-
-
-@attack
-def writes_to_the_harness(task: Any) -> bool:
-    names = [task.packages + "/harness.py"] if task.packages else [
-        module.__file__ for module in list(sys.modules.values()) if "sandbox" in str(getattr(module, "__file__", ""))]
-    return any(appends(Path(name)) for name in names if name)
-
-
-@attack
-def leaves_a_file_where_others_look(task: Any) -> bool:
-    return Path(task.meeting_place).parent.is_dir() and appends(Path(task.meeting_place))
-
-
-@attack
-def makes_a_user_namespace(task: Any) -> bool:
-    return subprocess.run(["unshare", "--user", "true"], capture_output=True).returncode == 0
-
-
-@attack
-def uses_a_key_ring(task: Any) -> bool:
-    return LIBC.syscall(250, 0, -3, 1) >= 0
-
-
-@attack
-def opens_an_io_ring(task: Any) -> bool:
-    return LIBC.syscall(425, 4, ctypes.create_string_buffer(256)) >= 0
-
-
-@attack
-def traces_a_child(task: Any) -> bool:
-    child = subprocess.Popen(["sleep", "5"])
-    try:
-        return LIBC.ptrace(0x4206, child.pid, None, None) == 0
-    finally:
-        child.kill()
-        child.wait()
-
-
-@attack
 def finds_a_descriptor_that_was_left_open(task: Any) -> bool:
     return any(os.path.exists(f"/proc/self/fd/{number}") and not harmless(number) for number in range(3, 200))
+
+
+@attack
+def writes_a_report_into_every_descriptor(task: Any) -> bool:
+    report, heard = b'{"exit": 0, "cpu_seconds": 0}\n', []
+    for number in range(3, 4096):
+        if works(lambda number=number: os.fstat(number)) and not harmless(number):
+            heard.append(works(lambda number=number: os.write(number, report)))
+    return any(heard)
+
+
+@attack
+def reads_the_memory_of_the_kernel(task: Any) -> bool:
+    return any(readable(Path(place)) for place in ("/proc/kcore", "/dev/mem", "/dev/kmsg", "/proc/vmallocinfo"))
 
 
 @attack
@@ -223,30 +259,14 @@ def has_a_privilege(task: Any) -> bool:
     return held != 0 or os.getuid() == 0 or facts["NoNewPrivs"] != "1" or facts["Seccomp"] != "2"
 
 
+def is_victim(task: Any) -> bool:
+    """Is the process of that number, as seen from here, the one that is meant?"""
+    return b"victim" in Path(f"/proc/{task.victim}/cmdline").read_bytes()
+
+
 def harmless(number: int) -> bool:
-    target = os.readlink(f"/proc/self/fd/{number}")
-    return target.startswith(("/dev/null", "/proc/")) or "fd/" in target
-
-
-def readable(file: Path) -> bool:
     try:
-        with open(file, "rb") as opened:
-            return opened.read(1) is not None
+        target = os.readlink(f"/proc/self/fd/{number}")
     except OSError:
-        return False
-
-
-def appends(file: Path) -> bool:
-    try:
-        with open(file, "ab") as opened:
-            opened.write(b"# planted\n")
         return True
-    except OSError:
-        return False
-
-
-def files(place: str) -> list[Path]:
-    found = []
-    for folder, _, names in os.walk(place):
-        found += [Path(folder, name) for name in names if os.path.isfile(Path(folder, name))]
-    return [file for file in found if readable(file)]
+    return target.startswith(("/dev/null", "/proc/")) or "fd/" in target

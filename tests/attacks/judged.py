@@ -1,0 +1,180 @@
+"""What the host looks for after an attack that had a trial of its own, and after its control."""
+
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from world import LABEL, World, alive, gone
+
+from sandbox import Executor, Limits, Trial
+
+LIMITS = Limits(wall_seconds=30.0, memory_bytes=256 << 20, disk_bytes=64 << 20, processes=48, output_bytes=1 << 16)
+SHORT = ("sleeps_beyond_its_time", "stays_just_under_every_limit", "ignores_every_signal", "forks_at_its_deadline",
+         "stops_its_keeper")
+CODES = re.compile("[\x1b\x07\x9b\u202e]")
+NEXT = """def fit_predict(train, target, predict, task):
+    import os, sys
+    sys.path += [os.getcwd(), "/tmp", "/dev/shm"]
+    try:
+        __import__("planted_" + task.tag)
+        return [1.0]
+    except ImportError:
+        return [0.0]
+"""
+
+
+def limits(name: str) -> Limits:
+    if name == "uses_up_the_processor_in_children":
+        return replace(LIMITS, cpu_seconds=3.0)
+    return replace(LIMITS, wall_seconds=3.0) if name in SHORT else LIMITS
+
+
+def got_through(name: str, trial: Trial, world: World, runner: Executor) -> bool:
+    """Whether the attack reached what it wanted, as the host sees it."""
+    told = trial.prediction is not None and bool(trial.prediction[0] == 1.0)
+    judge = JUDGES.get(name)
+    return judge(trial, world, runner) if judge else told
+
+
+def _forged(trial: Trial, world: World, runner: Executor) -> bool:
+    return trial.prediction is not None and trial.prediction[0] not in (0.0, 1.0)
+
+
+def _survives(trial: Trial, world: World, runner: Executor) -> bool:
+    return not gone(world.card["tag"])
+
+
+def _showed_codes(trial: Trial, world: World, runner: Executor) -> bool:
+    return bool(CODES.search(trial.log + trial.reason))
+
+
+def _unpickled(trial: Trial, world: World, runner: Executor) -> bool:
+    return trial.status == "ok" or world.meeting_place.exists()
+
+
+def _overwrote_another(trial: Trial, world: World, runner: Executor) -> bool:
+    place = Path(world.card["other_trial"], "scratch", "result.npy")
+    changed = bool(np.load(place)[0] == 777.0)
+    np.save(place, np.zeros(1))
+    return changed
+
+
+def _killed_others(trial: Trial, world: World, runner: Executor) -> bool:
+    return world.victim.poll() is not None or world.expendable.poll() is not None
+
+
+def _broke_the_next(trial: Trial, world: World, runner: Executor) -> bool:
+    following = runner.run(NEXT, inputs=world.inputs, limits=LIMITS, shape=(1,), card=world.card)
+    return following.prediction is None or following.prediction[0] != 0.0 or trial.cost.wall_seconds > 20
+
+
+JUDGES: dict[str, Callable[[Trial, World, Executor], bool]] = {
+    "patches_the_metric_in_its_process": lambda trial, world, runner: bool(np.mean([1.0, 3.0]) != 2.0),
+    "forges_the_result_by_a_grandchild": _forged, "races_the_collector_with_a_link": _forged,
+    "gives_a_link_to_the_labels": _forged, "gives_a_hard_link_to_the_labels": _forged,
+    "gives_a_pipe_that_nobody_writes": lambda trial, world, runner: trial.status == "ok",
+    "gives_a_sparse_file_of_a_terabyte": lambda trial, world, runner: trial.status == "ok",
+    "gives_a_packed_file_of_zeros": lambda trial, world, runner: trial.status == "ok",
+    "hides_a_program_in_the_array": _unpickled, "hides_a_program_in_the_header_of_the_array": _unpickled,
+    "gives_the_result_of_another_fold": _overwrote_another,
+    "prints_codes_that_take_over_a_terminal": _showed_codes, "puts_codes_into_the_name_of_a_column": _showed_codes,
+    "leaves_a_process_behind": _survives, "ignores_every_signal": _survives, "forks_at_its_deadline": _survives,
+    "kills_everything_that_it_may": _killed_others, "kills_the_fork_server": _broke_the_next,
+    "stops_its_keeper": _broke_the_next, "plants_a_module_for_the_next_trial": _broke_the_next,
+}
+
+
+def control_works(name: str, world: World) -> bool:
+    """Whether the attack, as a plain process, reached what it wanted."""
+    world.plain("alone", name, linger=1.5 if name == "forges_the_result_by_a_grandchild" else 0.0, seconds=_patience(name))
+    try:
+        return CONTROLS.get(name, _told)(world.last_plain, world)
+    finally:
+        _clean(world)
+
+
+def _patience(name: str) -> float:
+    return {"ignores_every_signal": 3.0, "forks_at_its_deadline": 5.0}.get(name, 300.0)
+
+
+def _told(place: Path, world: World) -> bool:
+    return (place / "result.npy").exists() and bool(np.load(place / "result.npy")[0] == 1.0)
+
+
+def _naive(place: Path, code: str) -> bool:
+    """Whether a careless reader, in a process of its own, is taken in; True where it never returns."""
+    try:
+        done = subprocess.run([sys.executable, "-c", f"import numpy as np, pickle, sys; {code}", str(place / "result.npy")],
+                              timeout=120 if "load" in code or "eval" in code else 2, capture_output=True)
+        return done.returncode == 0
+    except subprocess.TimeoutExpired:
+        return True
+
+
+def _labels(place: Path, world: World) -> bool:
+    return _naive(place, f"sys.exit({LABEL} not in np.load(sys.argv[1]))")
+
+
+def _touched(place: Path, world: World, code: str) -> bool:
+    _naive(place, code)
+    return world.meeting_place.exists()
+
+
+def _survived(place: Path, world: World) -> bool:
+    return bool(alive(world.card["tag"]))
+
+
+def _stopped(place: Path, world: World) -> bool:
+    state = Path(f"/proc/{world.expendable.pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return state == "T"
+
+
+def _planted(place: Path, world: World) -> bool:
+    words = [sys.executable, "-c", f"import planted_{world.card['tag']}"]
+    return subprocess.run(words, cwd=place, capture_output=True).returncode == 0
+
+
+def _coded(place: Path, world: World) -> bool:
+    return bool(CODES.search((place / "log.txt").read_text(errors="replace")))
+
+
+CONTROLS: dict[str, Callable[[Path, World], bool]] = {
+    "forges_the_result_by_a_grandchild": lambda place, world: bool(np.load(place / "result.npy")[0] == 777.0),
+    "races_the_collector_with_a_link": _labels, "gives_a_link_to_the_labels": _labels,
+    "gives_a_hard_link_to_the_labels": _labels,
+    "gives_a_pipe_that_nobody_writes": lambda place, world: stat.S_ISFIFO((place / "result.npy").stat().st_mode)
+    and _naive(place, "open(sys.argv[1], 'rb')"),
+    "gives_a_sparse_file_of_a_terabyte": lambda place, world: _naive(
+        place, "sys.exit(np.load(sys.argv[1], mmap_mode='r').nbytes < 1 << 40)"),
+    "gives_a_packed_file_of_zeros": lambda place, world: _naive(
+        place, "sys.exit(np.load(sys.argv[1])['arr_0'].nbytes < 100 << 20)"),
+    "hides_a_program_in_the_array": lambda place, world: _touched(place, world, "np.load(sys.argv[1], allow_pickle=True)"),
+    "hides_a_program_in_the_header_of_the_array": lambda place, world: _touched(
+        place, world, "eval(open(sys.argv[1], 'rb').read()[10:523])"),
+    "gives_the_result_of_another_fold": lambda place, world: _overwrote_another(Trial("ok", None, None), world, None),  # type: ignore[arg-type]
+    "prints_codes_that_take_over_a_terminal": _coded, "puts_codes_into_the_name_of_a_column": _coded,
+    "leaves_a_process_behind": _survived, "ignores_every_signal": _survived, "forks_at_its_deadline": _survived,
+    "kills_everything_that_it_may": lambda place, world: world.expendable.wait(5) != 0,
+    "kills_the_fork_server": lambda place, world: world.expendable.wait(5) != 0,
+    "stops_its_keeper": _stopped, "plants_a_module_for_the_next_trial": _planted,
+}
+
+
+def _clean(world: World) -> None:
+    """End what the control left running, and remove what it left lying."""
+    world.end_last()
+    for tag in (world.card["tag"], str(world.last_plain)):
+        for _ in range(20):
+            for pid in alive(tag):
+                os.kill(pid, signal.SIGKILL)
+    for name in ("/tmp", "/dev/shm"):
+        for file in Path(name).glob(f"*{world.card['tag']}*"):
+            file.unlink()
+    world.meeting_place.unlink(missing_ok=True)

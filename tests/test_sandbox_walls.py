@@ -1,0 +1,123 @@
+"""What stands around a trial where the machine offers less, and what is left of trials and agents: nothing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sandbox import Limits, cgroup, host, launch, leftovers
+from sandbox.doctor import diagnose
+from sandbox.executors.local import Local
+from sandbox.log import clean
+from sandbox.places import hidden, prefixes
+
+sys.path.insert(0, str(Path(__file__).parent / "attacks"))
+
+from soak import soak
+from world import PROJECT, world
+
+WITHOUT = [sys.executable, str(Path(__file__).parent / "attacks" / "without.py")]
+LIMITS = Limits(wall_seconds=120, memory_bytes=1 << 30, disk_bytes=64 << 20)
+MEAN = "def fit_predict(train, target, predict, task):\n    return [target.mean()] * len(predict)\n"
+TRIAL = f"""
+import sys
+sys.path[:0] = {[str(PROJECT), str(Path(__file__).parent / "attacks")]!r}
+from world import world
+from sandbox import Limits, SandboxError, executor
+with world() as place:
+    try:
+        with executor("cold", unsafe="unsafe" in sys.argv) as made:
+            limits = Limits(wall_seconds=120, memory_bytes=1 << 30, disk_bytes=64 << 20)
+            trial = made.run({MEAN!r}, inputs=place.inputs, limits=limits, shape=(20,), card=place.card)
+            print(trial.status, made.walls)
+    except SandboxError as error:
+        print("refused:", error)
+"""
+
+
+def without(refusals: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([*WITHOUT, refusals, sys.executable, "-c", TRIAL, *words], capture_output=True, text=True)
+
+
+def test_without_namespaces_trials_run_behind_the_fallback_and_one_line_says_so() -> None:
+    """As root the user of a trial must be able to enter the folders of the interpreter, or the refusal says how."""
+    done = without("namespaces")
+    barred = hidden(prefixes()) if os.getuid() == 0 else []
+    if barred:
+        assert done.stdout.startswith("refused: ") and f"(chmod o+x {barred[0]})" in done.stdout
+    else:
+        assert done.stdout.startswith("ok"), done
+        assert done.stderr.count("\n") == 1 and "fallback, for want of namespaces" in done.stderr
+
+
+def test_without_namespaces_and_landlock_the_refusal_is_one_line_that_says_what_to_do() -> None:
+    done = without("namespaces,landlock")
+    assert done.stdout.startswith("refused: no sandbox can be made here: namespaces:") and done.stdout.count("\n") == 1
+    assert "`medalist doctor`" in done.stdout and "--unsafe-no-sandbox" in done.stdout
+
+
+def test_without_any_wall_a_trial_runs_only_when_that_was_asked_for() -> None:
+    assert without("namespaces,landlock", "unsafe").stdout.startswith("ok")
+
+
+def test_a_server_with_a_thread_is_not_forked_and_trials_start_cold(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    quiet = launch.environment
+    monkeypatch.setattr(launch, "environment", lambda threads: {
+        name: value for name, value in quiet(threads).items() if name != "JE_ARROW_MALLOC_CONF"})
+    with world() as place, Local(("pyarrow",)) as made:
+        trials = [made.run(MEAN, inputs=place.inputs, limits=LIMITS, shape=(20,), card=place.card) for _ in range(2)]
+    assert [trial.status for trial in trials] == ["ok", "ok"]
+    assert [record.message for record in caplog.records] == [
+        "sandbox: the fork server has 2 threads after its imports and must have one: trials start cold, some seconds "
+        "later each"]
+
+
+def test_what_a_killed_agent_left_is_removed_and_what_a_living_one_has_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    dead, reused, alive = (tmp_path / f"{leftovers.PREFIX}{name}" for name in (
+        "999999999-1-x", f"{os.getpid()}-1-x", f"{leftovers.prefix().removeprefix(leftovers.PREFIX)}x"))
+    for folder in (dead, reused, alive):
+        (folder / "scratch" / "deep").mkdir(parents=True)
+    (dead / "scratch" / "deep").chmod(0)
+    group = cgroup.make(f"{leftovers.PREFIX}999999999-1-x", memory_bytes=1 << 26, processes=8)
+    leftovers.sweep()
+    assert [folder.exists() for folder in (dead, reused, alive)] == [False, False, True]
+    assert group is None or not group.memory.exists()
+
+
+def test_no_two_agents_give_their_trials_the_same_user() -> None:
+    ids = {host.user_id(pid, slot) for pid in (1, 2, 4_000_000) for slot in range(host.USERS)}
+    assert len(ids) == 3 * host.USERS and min(ids) > 999
+
+
+def test_the_doctor_tries_each_mechanism_and_says_how_to_mend() -> None:
+    checks = diagnose()
+    assert {"bubblewrap", "namespaces", "Landlock", "seccomp", "control groups", "trials get"} <= {c.name for c in checks}
+    assert all(check.holds or check.mend for check in checks)
+
+
+@pytest.mark.parametrize(("printed", "shown"), [
+    ("\x1b[1;31mred\x1b[0m", "red"), ("\x1b]0;title\x07text", "text"), ("\x1b]52;c;ZXZpbA==\x1b\\x", "x"), ("a\x9b5nb", "ab"),
+    ("10%\r50%\r100%", "100%"), ("a\u202eb\u200bc\x00d\x07", "abcd"), ("tab\tand\nline", "tab\tand\nline"), ("\x1b]0;no end", ""),
+])
+def test_what_is_printed_is_fit_to_be_shown(printed: str, shown: str) -> None:
+    assert clean(printed) == shown
+
+
+def test_a_line_without_end_is_cut() -> None:
+    assert len(clean("x" * 1_000_000)) < 2100
+
+
+def test_trials_servers_and_agents_that_are_killed_leave_nothing(tmp_path: Path) -> None:
+    facts = soak(trials=25, kills=9, folder=tmp_path, seed=1)
+    assert facts["left"] == {}, facts
+    assert facts["recorded"] == facts["numbers"] and facts["strange"] == []
+
+

@@ -22,7 +22,7 @@ from agent.solution import Solution
 from agent.view import View
 from leaderboard.record import Entry, Record
 from sandbox import Cost, Executor, Limits, Trial
-from tasks.arrays import SMOKE, Arrays
+from tasks.arrays import Arrays
 from tasks.decision import choose_decision
 from tasks.metrics import Metric, metric
 from tasks.spec import Task
@@ -34,7 +34,6 @@ EASY_ROWS = 20_000
 SHORTEST_TRIAL = 4.0  # seconds a fold is always given
 WORTH = 0.02          # standard errors that the honest estimate must gain for an entry to have won
 BLEND_SHARE = 0.08    # of the wall clock that blending may take while trials run
-SMOKE_PART = 0.2      # of a fit's seconds, for a smoke run
 ALIKE = 0.25          # by how much the rows of two folds may differ for one to take over what the other chose
 GIB = 1 << 30
 
@@ -175,8 +174,7 @@ class Game:
             if candidate.waiting:
                 return self._job(candidate, candidate.waiting[0])
         while (solution := self._proposal()) is not None:
-            candidate = Candidate(self.number, solution, self.setting.arrays.fits, self.clock(),
-                                  smoking=solution.recipe is None and self.setting.arrays.smoke_rows > 0)
+            candidate = Candidate(self.number, solution, self.setting.arrays.fits, self.clock())
             self.number += 1
             if solution.failed:
                 self._close(candidate)
@@ -188,7 +186,7 @@ class Game:
     def run_trial(self, job: Job) -> Trial:
         """One trial in the sandbox; called from the pool's threads."""
         setting, data = self.setting, self.setting.folder / "data"
-        inputs = {"features": data / "features.arrow", "fold": setting.arrays.fit_folder(job.fold), "kit": setting.kit}
+        inputs = {"features": data / "features.arrow", "fold": data / f"fold-{job.fold}", "kit": setting.kit}
         if setting.task.assets_folder:
             inputs["assets"] = setting.task.assets_folder
         rows = setting.arrays.predict_rows(job.fold)
@@ -262,7 +260,6 @@ class Game:
         part = 1.0
         if candidate.solution.looks and not self.setting.arrays.final:  # the fold that looks for the others takes two parts
             part = (1 if hints else 2) * folds / (folds + 1)
-        part = SMOKE_PART if fold == SMOKE else part
         fair = min(part * self.setting.fair_seconds, self.left() / max(1, rounds))
         return Job(candidate, fold, max(fair, min(SHORTEST_TRIAL, self.left())), hints)
 

@@ -8,7 +8,6 @@ import numpy as np
 from agent.choices import Choices, choices
 from agent.solution import Solution
 from sandbox import Cost, Trial
-from tasks.arrays import SMOKE
 from tasks.decision import choose_decision
 from tasks.metrics import Metric, Undefined
 
@@ -31,16 +30,13 @@ class Candidate:
     running: set[int] = field(default_factory=set)
     status: str = "running"
     log: str = ""
-    smoking: bool = False  # whether a smoke run comes first
     found: dict[int, Choices] = field(default_factory=dict)  # what folds chose that were told nothing
 
     @property
     def waiting(self) -> list[int]:
-        """Folds that may start now: the smoke run where there is one, then the first alone, the rest once it is in."""
+        """Folds that may start now: the first alone, the rest once it is in."""
         if self.status != "running":
             return []
-        if self.smoking:
-            return [] if SMOKE in self.running else [SMOKE]
         todo = [fold for fold in range(self.folds) if fold not in self.validated and fold not in self.running]
         return todo if 0 in self.validated else todo[:1] if 0 not in self.running else []
 
@@ -61,14 +57,9 @@ class Candidate:
         """
         self.running.discard(fold)
         self.costs.append(trial.cost)
-        heading = "smoke run" if fold == SMOKE else f"fold {fold}"
-        self.log = (self.log + f"--- {heading}: {trial.status} {trial.reason}\n{trial.log}\n")[-20_000:]
-        if fold == SMOKE:
-            self.smoking = False
+        self.log = (self.log + f"--- fold {fold}: {trial.status} {trial.reason}\n{trial.log}\n")[-20_000:]
         if trial.status != "ok" or trial.prediction is None:
             self.status = trial.status if self.status == "running" else self.status
-            return
-        if fold == SMOKE:
             return
         if self.solution.recipe is not None and not hinted:
             self.found[fold] = choices(trial.log)

@@ -17,7 +17,6 @@ from tasks.spec import CLASSED, Task
 from tasks.tables import typed
 from tasks.validation import Folds, Plan
 
-SMOKE = -1  # the number of the smoke run, on a few hundred rows: it finds what fails, and scores nothing
 SMOKE_FIT, SMOKE_PREDICT = 400, 150
 
 
@@ -59,17 +58,11 @@ class Arrays:
 
     def validation_rows(self, fold: int) -> np.ndarray:
         """Train rows (host's order) that a fit validates, in the order in which its predictions come first."""
-        return self.folds[fold][1] if 0 <= fold < len(self.folds) else np.zeros(0, dtype=np.int64)
-
-    @property
-    def smoke_rows(self) -> int:
-        """How many rows a smoke run predicts; 0 where the folds are as small as it, so that there is none."""
-        fit, validate = self.folds[0]
-        return min(SMOKE_PREDICT, len(validate)) if len(fit) > 2 * SMOKE_FIT else 0
+        return self.folds[fold][1] if fold < len(self.folds) else np.zeros(0, dtype=np.int64)
 
     def fit_rows(self, fold: int) -> int:
         """How many rows a fit is made on."""
-        return SMOKE_FIT if fold == SMOKE else len(self.folds[fold][0]) if fold < len(self.folds) else self.n_train
+        return len(self.folds[fold][0]) if fold < len(self.folds) else self.n_train
 
     def tests(self, fold: int) -> bool:
         """Whether a fit predicts the test rows, after its validate rows."""
@@ -77,13 +70,7 @@ class Arrays:
 
     def predict_rows(self, fold: int) -> int:
         """How many rows a trial of a fit predicts."""
-        if fold == SMOKE:
-            return self.smoke_rows
         return len(self.validation_rows(fold)) + (self.n_test if self.tests(fold) else 0)
-
-    def fit_folder(self, fold: int) -> Path:
-        """Where what a trial of a fit is given lies."""
-        return self.data / ("smoke" if fold == SMOKE else f"fold-{fold}")
 
 
 def truth_of(task: Task, train: pd.DataFrame) -> np.ndarray:

@@ -16,7 +16,6 @@ from agent.solution import Block, Recipe, Solution, render
 from agent.traits import Traits
 from leaderboard.record import Entry
 from sandbox import Cost, Trial
-from tasks.arrays import SMOKE
 from tasks.metrics import metric
 
 TRAITS = Traits(kind="binary", metric="auc", rows=3000, classes=2, numeric=6, categorical=4, text=1, datetime=1,
@@ -135,18 +134,6 @@ def test_only_code_from_a_recipe_tells_other_folds_what_it_found() -> None:
         candidate.take(0, trial, validation_rows=4)
     assert own.found == {0: [["best_rounds", {"rounds": [7]}]]}
     assert not foreign.found
-
-
-def test_a_smoke_run_comes_first_and_ends_what_fails() -> None:
-    def fresh() -> Candidate:
-        return Candidate(1, Solution("", "draft", "x", "x"), 5, 0.0, smoking=True)
-
-    good, bad = fresh(), fresh()
-    assert good.waiting == [SMOKE]
-    good.take(SMOKE, Trial("ok", np.zeros(4), Cost(1.0, 1.0, 1)), validation_rows=0)
-    bad.take(SMOKE, Trial("failed", None, Cost(1.0, 1.0, 1), reason="ValueError"), validation_rows=0)
-    assert good.waiting == [0] and not good.validated and not good.finished
-    assert bad.finished and bad.status == "failed" and "smoke run: failed ValueError" in bad.log
 
 
 def test_racing_stops_what_is_far_behind_and_spares_what_is_near() -> None:

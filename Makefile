@@ -7,7 +7,7 @@ BUDGET ?= 300
 SEED ?= 0
 ARGS ?=
 
-.PHONY: setup compete test check bench field bench-host
+.PHONY: setup compete test check bench field bench-host improve bench-gate
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: requirements.lock pyproject.toml
@@ -61,3 +61,11 @@ fuzz: setup
 
 bench-sandbox: setup
 	$(BIN)/python -m sandbox.bench $(ARGS)
+
+# ROUNDS=k BUDGET=processor seconds of one run of one arm
+ROUNDS ?= 1
+improve: setup
+	$(BIN)/medalist improve --rounds $(ROUNDS) --budget $(if $(filter command line,$(origin BUDGET)),$(BUDGET),10) --page docs/improvement.md $(ARGS)
+
+bench-gate: setup
+	$(BIN)/python -m agent.improve.simulate $(ARGS)

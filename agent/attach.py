@@ -171,11 +171,12 @@ class Mind:
 
     def __init__(
         self, choice: Choice, *, run: str, runs: Path, kit: Path, seed: int, deadline: float, clock: Callable[[], float],
-        answers: Path | None = None,
+        answers: Path | None = None, playbook: Path | None = None,
     ) -> None:
-        """answers: the folder of answers of the run to be replayed, where there is one. Raises UsageError."""
+        """playbook: a version whose own prompts and lessons come first. answers: the folder of answers of the run to be
+        replayed, where there is one. Raises UsageError."""
         self.choice, self.clock, self.kit = choice, clock, kit
-        self.prompts = Prompts()
+        self.prompts = Prompts(version=playbook)
         self.llm, self.models = connected(choice, run=run, runs=runs, answers=answers)
         self.reader = Reader(self.llm, self.prompts, kit, seed, lambda: deadline - clock())
         self.allocation: Allocation | None = None

@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-PRIOR_STRENGTH = 4.0
-
 
 class Bandit:
     """Arms with Beta(wins, losses) beliefs about improving the blend, and the mean seconds a try costs."""
 
-    def __init__(self, arms: Sequence[str], priors: Mapping[str, tuple[float, float]] | None = None) -> None:
-        """`priors`: wins and losses of each arm in the record of earlier runs, shrunk to a few pseudo-tries."""
-        self.beliefs = {arm: _shrink(*(priors or {}).get(arm, (0.0, 0.0))) for arm in arms}
+    def __init__(
+        self, arms: Sequence[str], priors: Mapping[str, tuple[float, float]] | None = None, *, strength: float = 4.0,
+    ) -> None:
+        """`priors`: wins and losses of each arm in earlier runs, shrunk to at most `strength` pseudo-tries."""
+        self.beliefs = {arm: _shrink(*(priors or {}).get(arm, (0.0, 0.0)), strength) for arm in arms}
         self.costs: dict[str, list[float]] = {arm: [] for arm in arms}
 
     def choose(self, rng: np.random.Generator, allowed: Sequence[str]) -> str:
@@ -37,8 +37,8 @@ class Bandit:
         return float(np.mean(self.costs[arm] or everyone))
 
 
-def _shrink(wins: float, losses: float) -> tuple[float, float]:
-    """A Beta prior with the record's win rate and the weight of at most PRIOR_STRENGTH tries."""
+def _shrink(wins: float, losses: float, strength: float) -> tuple[float, float]:
+    """A Beta prior with the win rate of what is known and the weight of at most `strength` tries."""
     tries = wins + losses
-    scale = min(1.0, PRIOR_STRENGTH / tries) if tries else 0.0
+    scale = min(1.0, strength / tries) if tries else 0.0
     return 1.0 + wins * scale, 1.0 + losses * scale

@@ -49,6 +49,7 @@ def command_names() -> list[str]:
 
 
 def _our_errors() -> tuple[type[Exception], ...]:
+    from agent.playbook.bundle import PlaybookError
     from agent.spending import Unspent
     from leaderboard.host.refusal import HostError
     from leaderboard.kaggle.failures import KaggleError
@@ -58,8 +59,8 @@ def _our_errors() -> tuple[type[Exception], ...]:
     from tasks.spec import TaskError
     from tasks.submission import SubmissionError
 
-    return (UsageError, Unspent, KaggleError, HostError, RecordError, SandboxError, CatalogueError, TaskError,
-            SubmissionError)
+    return (UsageError, Unspent, PlaybookError, KaggleError, HostError, RecordError, SandboxError, CatalogueError,
+            TaskError, SubmissionError)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import pandas as pd
 from agent.choices import Choices
 from agent.ensemble import Ensemble, build
 from agent.kit import baselines
+from agent.playbook.policy import BY_HAND, Policy
 from agent.pool import Pool
 from agent.proposers import Proposer
 from agent.racing import Candidate, cannot_win, fold_score
@@ -28,12 +29,6 @@ from tasks.metrics import Metric, metric
 from tasks.spec import Task
 from tasks.submission import write_submission
 
-SHARE = 0.12          # of the run's processor time that one entry may take, all fits together, up to EASY_ROWS
-MOST_SHARE = 0.3      # the same for large data, where few whole models beat many cut short
-EASY_ROWS = 20_000
-SHORTEST_TRIAL = 4.0  # seconds a fold is always given
-WORTH = 0.02          # standard errors that the honest estimate must gain for an entry to have won
-BLEND_SHARE = 0.08    # of the wall clock that blending may take while trials run
 ALIKE = 0.25          # by how much the rows of two folds may differ for one to take over what the other chose
 GIB = 1 << 30
 
@@ -64,16 +59,13 @@ class Setting:
     until: float | None = None
     device: str = "cpu"
     unsafe: bool = False
+    policy: Policy = BY_HAND
 
     @property
     def fair_seconds(self) -> float:
         """What one fit of an entry may take, by the share of the run's processor time that an entry has."""
-        return share(self.arrays.n_train) * (self.deadline - self.started) * self.slots / self.arrays.fits
-
-
-def share(rows: int) -> float:
-    """The part of a run's processor time that one entry may take: it grows with the square root of the rows."""
-    return float(np.clip(SHARE * (rows / EASY_ROWS) ** 0.5, SHARE, MOST_SHARE))
+        part = self.policy.allocation.part(self.arrays.n_train)
+        return part * (self.deadline - self.started) * self.slots / self.arrays.fits
 
 
 @dataclass
@@ -261,7 +253,7 @@ class Game:
         if candidate.solution.looks and not self.setting.arrays.final:  # the fold that looks for the others takes two parts
             part = (1 if hints else 2) * folds / (folds + 1)
         fair = min(part * self.setting.fair_seconds, self.left() / max(1, rounds))
-        return Job(candidate, fold, max(fair, min(SHORTEST_TRIAL, self.left())), hints)
+        return Job(candidate, fold, max(fair, min(self.setting.policy.allocation.shortest_trial, self.left())), hints)
 
     def _hints(self, candidate: Candidate, fold: int) -> Choices:
         """What another fold of the candidate chose that fits about as many rows."""
@@ -279,7 +271,7 @@ class Game:
         prior = next((e.score for e in self.state.entries if e.number == 0 and e.score is not None), None)
         reach = abs(best.score - prior) if best and best.score is not None and prior is not None else float("inf")
         return cannot_win(self.judge, candidate.scores, rivals, peers=peers, reach=reach,
-                          noise=best.spread or 0.0 if best else 0.0)
+                          noise=best.spread or 0.0 if best else 0.0, stopping=self.setting.policy.stopping)
 
     def _close(self, candidate: Candidate) -> None:
         """Record the candidate as an entry, blend, and tell the proposer whether that was a gain."""
@@ -290,14 +282,15 @@ class Game:
         self.state.entries.append(entry)
         self.view.entry(entry, best_entry(self.state.entries, self.judge))
         gained = self.blend() if entry.status == "ok" and self._time_to_blend() else 0.0
-        won = gained > WORTH
+        won = gained > self.setting.policy.allocation.worth
         self.proposer.observe(entry, won=won, gained=gained)
         self.record.event(self.setting.run, "observed",
                           {"entry": entry.number, "operator": entry.operator, "won": won, "gained": gained})
 
     def _time_to_blend(self) -> bool:
         elapsed = self.clock() - self.setting.started
-        return self.state.ensemble is None or self.state.blend_seconds < BLEND_SHARE * max(elapsed, 10.0)
+        most = self.setting.policy.allocation.blend_share * max(elapsed, 10.0)
+        return self.state.ensemble is None or self.state.blend_seconds < most
 
     def _entry(self, candidate: Candidate) -> Entry:
         """Write the candidate's files, then the entry that points to them."""

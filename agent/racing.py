@@ -6,13 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from agent.choices import Choices, choices
+from agent.playbook.policy import BY_HAND, Stopping
 from agent.solution import Solution
 from sandbox import Cost, Trial
 from tasks.decision import choose_decision
 from tasks.metrics import Metric, Undefined
-
-PEER_ROPE = (0.03, 0.25)   # of the reach, of the noise
-FIRST_ROPE = (0.3, 1.0)
 
 
 @dataclass
@@ -77,7 +75,7 @@ def fold_score(judge: Metric, truth: np.ndarray, raw: np.ndarray) -> float:
 
 def cannot_win(
     judge: Metric, scores: Mapping[int, float], rivals: Sequence[Mapping[int, float]], *, peers: int, reach: float,
-    noise: float = 0.0,
+    noise: float = 0.0, stopping: Stopping = BY_HAND.stopping,
 ) -> bool:
     """Paired on the folds both have run: is the candidate behind the best rival by more than it can be worth?
 
@@ -88,5 +86,5 @@ def cannot_win(
     sign = 1.0 if judge.greater_is_better else -1.0
     gaps = [[sign * (rival[fold] - score) for fold, score in scores.items() if fold in rival] for rival in rivals]
     behind = max((float(np.mean(gap)) for gap in gaps if gap), default=0.0)
-    rope = PEER_ROPE if peers else FIRST_ROPE
+    rope = stopping.rope(peers=peers, folds=len(scores))
     return behind > max(rope[0] * reach, rope[1] * noise)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,11 +17,13 @@ import numpy as np
 import pandas as pd
 
 from agent.attach import ANSWERS, PAGE, READING_SECONDS, READING_SHARE, Choice, Mind
-from agent.compete import Setting, State, best_entry, compete, restore, share
+from agent.compete import Setting, State, best_entry, compete, restore
 from agent.export import export
 from agent.kit.encoders import code_levels
 from agent.kit.images import grid
-from agent.portfolio import opening
+from agent.playbook.bundle import read
+from agent.playbook.policy import Policy, policy_in
+from agent.playbook.store import Store
 from agent.prompting.data_card import data_card
 from agent.proposers import Proposer
 from agent.proposers.embedded import Embedded
@@ -56,6 +59,11 @@ class Options:
     unsafe: bool = False
     answers: Path | None = None
     llm: Choice = field(default_factory=Choice)
+    playbook: Path = field(default_factory=lambda: Store().folder("current"))  # the folder of a version
+
+    @cached_property
+    def policy(self) -> Policy:
+        return policy_in(self.playbook)
 
 
 @dataclass(frozen=True)
@@ -183,7 +191,7 @@ def start(
         known, setting, mind = begun.known, begun.setting, begun.mind
         view.start(known.task, begun.plan, options.budget)
         proposer: Proposer = Embedded(known.traits, seed=options.seed, greater_is_better=known.task.greater_is_better,
-                                      priors=operator_priors(record))
+                                      priors=operator_priors(record), policy=options.policy)
         if mind:
             proposer, setting = mind.join(proposer, setting, executor=executor, traits=known.traits)
         state = compete(setting, record=record, executor=executor, proposer=proposer, view=view, clock=clock)
@@ -207,7 +215,7 @@ def go_on(
         traits = Traits(**known.settings["traits"])
         mind = _mind(options, known.run, runs, record, folder, setting.started, clock)
         proposer: Proposer = Embedded(traits, seed=options.seed, greater_is_better=task.greater_is_better,
-                                      priors=operator_priors(record))
+                                      priors=operator_priors(record), policy=options.policy)
         view.start(task, plan, options.budget)
         with _executor(options) as executor:
             if mind:
@@ -231,7 +239,7 @@ def _mind(
                and known.settings.get("folder") == str(folder.resolve())]
     answers = next((place for place in reversed(earlier) if any(place.glob("*.md"))), None)
     return Mind(options.llm, run=run, runs=runs, kit=KIT, seed=options.seed, deadline=started + options.budget, clock=clock,
-                answers=answers)
+                answers=answers, playbook=options.playbook)
 
 
 def finish(
@@ -280,14 +288,15 @@ def _report(setting: Setting, record: Record, state: State, plan: Mapping[str, A
 def plan_only(folder: Path, options: Options) -> dict[str, Any]:
     """What a run would do and cost; nothing is run."""
     known = prepare(folder, options)
-    moves = opening(known.traits)
-    part = share(len(known.train))
+    moves = options.policy.portfolio.moves(known.traits, options.seed)
+    part = options.policy.allocation.part(len(known.train))
     fair = part * options.budget * options.slots  # processor seconds
     return {
         "task": f"{known.task.title} ({known.task.kind}, {known.task.metric})",
         "rows": f"{len(known.train)} train, {len(known.test)} test, {known.traits.columns} feature columns",
         "inferred": list(known.task.inferred),
         "validation": list(known.plan.reasons),
+        "playbook": options.playbook.name,
         "portfolio": [recipe.family + "".join(f" + {block.name}" for block in recipe.blocks) for recipe, _ in moves],
         "trials at once": options.slots,
         "longest entry": f"{fair:.0f} processor seconds, {fair / len(known.plan.folds):.0f} a fold",
@@ -347,6 +356,7 @@ def _setting(task: Task, arrays: Arrays, run: str, options: Options, *, started:
         task=task, arrays=arrays, folder=arrays.folder, kit=KIT, run=run, started=started,
         deadline=started + options.budget - finishing_seconds(options.budget), seed=options.seed, slots=options.slots,
         memory_bytes=options.memory_bytes, until=options.until, device=device(), unsafe=options.unsafe,
+        policy=options.policy,
     )
 
 
@@ -361,8 +371,10 @@ def device() -> str:
 
 
 def _settings(options: Options, folder: Path, traits: Traits) -> dict[str, Any]:
-    stored = {**asdict(options), "answers": str(options.answers) if options.answers else None}
-    return {"options": stored, "folder": str(folder.resolve()), "traits": asdict(traits)}
+    stored = {**asdict(options), "answers": str(options.answers) if options.answers else None,
+              "playbook": str(options.playbook.resolve())}
+    return {"options": stored, "playbook": read(options.playbook).hash, "folder": str(folder.resolve()),
+            "traits": asdict(traits)}
 
 
 def _options(settings: Mapping[str, Any], budget: float) -> Options:
@@ -370,7 +382,8 @@ def _options(settings: Mapping[str, Any], budget: float) -> Options:
     llm = stored.pop("llm", None)
     stored["llm"] = Choice(**{**llm, "models": tuple(llm["models"])}) if llm else Choice()
     answers = Path(stored["answers"]) if stored["answers"] else None
-    return Options(**{**stored, "answers": answers, "budget": budget})
+    playbook = {"playbook": Path(stored["playbook"])} if "playbook" in stored else {}
+    return Options(**{**stored, **playbook, "answers": answers, "budget": budget})
 
 
 def _outcome(setting: Setting, state: State, graded: Grade | None, seconds: float) -> Outcome:

@@ -30,6 +30,8 @@ def add(made: argparse.ArgumentParser) -> None:
     made.add_argument("--slots", type=int, default=None, help="trials at once (default: one per processor)")
     made.add_argument("--memory", type=positive, default=4.0, metavar="GIB", help="memory of one trial (default: 4)")
     add_options(made)
+    made.add_argument("--playbook", default="current", metavar="HASH",
+                      help="what to play by: a version, its folder, current or zero (default: current)")
     made.add_argument("--answers", type=Path, help="a file with the test rows' answers: grade at the end, never before")
     made.add_argument("--submit", action="store_true", help="submit to Kaggle at the end, and hourly in long runs")
     made.add_argument("--submissions-per-day", type=whole, default=2, metavar="N",
@@ -38,6 +40,7 @@ def add(made: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, started: float) -> None:
     from agent import run
+    from agent.playbook.store import Store
     from agent.view import view
 
     if options.submit and not options.task.startswith(KAGGLE):
@@ -49,7 +52,8 @@ def run(options: argparse.Namespace, started: float) -> None:
         llm=choice(options),
         budget=options.budget, seed=options.seed, until=options.until, executor=options.executor, answers=answers,
         unsafe=options.unsafe_no_sandbox,
-        memory_bytes=int(options.memory * 2**30), **({"slots": options.slots} if options.slots else {}),
+        memory_bytes=int(options.memory * 2**30), playbook=Store().folder(options.playbook),
+        **({"slots": options.slots} if options.slots else {}),
     )
     if options.plan:
         print_plan(run.plan_only(folder, settings), as_json=options.json)
@@ -59,6 +63,17 @@ def run(options: argparse.Namespace, started: float) -> None:
         return
     outcome = run.start(folder, settings, runs=options.runs, view=view(quiet=options.json), started=started)
     print_outcome(outcome, as_json=options.json)
+    if options.playbook == "current":
+        _watch(Store(), options.runs)
+
+
+def _watch(store: Any, runs: Path) -> None:
+    """The version in use answers for its real runs."""
+    from agent.improve.ledger import summary
+    from agent.improve.watch import watch
+
+    if (line := watch(store, runs / "record.db")) is not None:
+        print(summary(line), file=sys.stderr)
 
 
 def _on_kaggle(options: argparse.Namespace, folder: Path, settings: Any, started: float) -> None:

@@ -9,7 +9,7 @@ from optuna.trial import TrialState, create_trial
 
 from agent.bandit import Bandit
 from agent.operators import OPERATORS, Move, Parent, pick
-from agent.portfolio import opening
+from agent.playbook.policy import BY_HAND, Policy
 from agent.solution import Recipe, Solution, render
 from agent.spaces import SPACES, plain
 from agent.traits import Traits
@@ -25,13 +25,17 @@ class Embedded:
     def __init__(
         self, traits: Traits, *, seed: int, greater_is_better: bool,
         priors: Mapping[str, tuple[float, float]] | None = None, opening_moves: int | None = None,
+        policy: Policy = BY_HAND,
     ) -> None:
         self.traits = traits
         self.rng = np.random.default_rng(seed)
         self.seed = seed
         self.sign = 1.0 if greater_is_better else -1.0
-        self.bandit = Bandit([*OPERATORS, "tune"], priors)
-        self.waiting = opening(traits)[:opening_moves]
+        self.macros = policy.macros
+        self.arms = [name for name in (*OPERATORS, "tune", *policy.macros) if name not in policy.unused]
+        self.bandit = Bandit(self.arms, joined(policy.priors, priors or {} if policy.learns else {}),
+                             strength=policy.allocation.prior_strength)
+        self.waiting = policy.portfolio.moves(traits, seed)[:opening_moves]
         self.seen: set[str] = set()
         self.studies: dict[str, optuna.Study] = {}
         self.asked: dict[str, optuna.trial.Trial] = {}
@@ -59,11 +63,25 @@ class Embedded:
 
     def _evolve(self, parents: Sequence[Parent]) -> Solution | None:
         for _ in range(TRIES):
-            name = self.bandit.choose(self.rng, [*OPERATORS, "tune"])
-            move = self._tune(parents) if name == "tune" else OPERATORS[name](parents, self.traits, self.rng)
+            name = self.bandit.choose(self.rng, self.arms)
+            move = self._move(self.macros.get(name, (name,)), parents)
             if move is not None and self._is_new(move.recipe, move.seed or self.seed):
                 return self._solution(move, name)
         return None
+
+    def _move(self, steps: Sequence[str], parents: Sequence[Parent]) -> Move | None:
+        """One operator, or several, each upon what the one before it made."""
+        move: Move | None = None
+        for name in steps:
+            among = parents if move is None else [Parent(self._entry(move, parents), move.recipe)]
+            move = self._tune(among) if name == "tune" else OPERATORS[name](among, self.traits, self.rng)
+            if move is None:
+                return None
+        return move
+
+    @staticmethod
+    def _entry(move: Move, parents: Sequence[Parent]) -> Entry:
+        return next(parent.entry for parent in parents if parent.entry.number == move.parents[0])
 
     def _tune(self, parents: Sequence[Parent]) -> Move | None:
         tunable = [parent for parent in parents if parent.recipe.family in SPACES]
@@ -115,6 +133,13 @@ class Embedded:
         source = render(move.recipe, move.hypothesis)
         return Solution(source, operator, move.hypothesis, move.recipe.family, move.parents, move.recipe,
                         move.seed or self.seed)
+
+
+def joined(*known: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    """Wins and losses of each operator over several sources."""
+    names = {name for counts in known for name in counts}
+    pairs = {name: [counts[name] for counts in known if name in counts] for name in names}
+    return {name: (sum(wins for wins, _ in found), sum(losses for _, losses in found)) for name, found in pairs.items()}
 
 
 def recipe_of(entry: Entry) -> Recipe | None:

@@ -1,0 +1,107 @@
+"""`medalist improve`: proposes changes of the playbook, gates them, moves the pointer or not; each ledger line is printed."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from agent.llm.arguments import add_options
+from agent.output import positive, whole
+
+HELP = "propose changes of the playbook from the record, gate them on unseen families, keep what helps"
+
+
+def add(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--rounds", type=number, default=1, metavar="K", help="proposals to take to a verdict (default: 1)")
+    made.add_argument("--budget", type=positive, default=10.0, metavar="SECONDS",
+                      help="processor seconds of one run of one arm (default: 10)")
+    made.add_argument("--placebos", type=number, default=0, metavar="N", help="also judge N reruns of nothing at all")
+    made.add_argument("--release", nargs="?", const="zero", metavar="VERSION",
+                      help="then open the vault: the version in use against this one (default: zero)")
+    made.add_argument("--practice", type=number, default=0, metavar="N",
+                      help="first play N practice tasks that the evidence does not have yet, at three times the budget")
+    made.add_argument("--proposers", nargs="+", default=None, metavar="NAME", help="only these (default: all)")
+    made.add_argument("--confirmations", type=whole, default=20, metavar="N", help="at most, for one epoch's error budget")
+    made.add_argument("--seed", type=int, default=0)
+    made.add_argument("--executor", default="local", help="how trials run (default: local)")
+    made.add_argument("--home", type=Path, default=None, metavar="FOLDER",
+                      help="where versions, pointer and ledger lie (default: the package's own)")
+    made.add_argument("--rehearse", type=Path, metavar="FILE", help="outcomes from a JSON file instead of runs: a rehearsal")
+    made.add_argument("--page", type=Path, metavar="FILE", help="also write what the ledger says as Markdown")
+    add_options(made)
+
+
+def number(text: str) -> int:
+    """A whole number, none included, for argparse."""
+    return 0 if text == "0" else whole(text)
+
+
+def run(options: argparse.Namespace, started: float) -> None:
+    from agent.improve import placebos, vault, watch
+    from agent.improve.page import write_page
+    from agent.playbook.store import SHIPPED, Store
+
+    store = Store(options.home or SHIPPED)
+    if (line := watch.watch(store, options.runs / "record.db")) is not None:
+        _say(line, options)
+    with _campaign(store, options) as campaign:
+        for _ in range(options.rounds):
+            if campaign.round() is None:
+                print("nobody has anything to propose: compete more, or give --practice N", file=sys.stderr)
+                break
+        if options.placebos:
+            list(placebos.placebos(campaign, options.placebos))
+        if options.release:
+            vault.release(campaign, options.release)
+    if options.page:
+        write_page(store, options.page)
+
+
+@contextmanager
+def _campaign(store: Any, options: argparse.Namespace) -> Iterator[Any]:
+    from agent.improve import pools
+    from agent.improve.campaign import Campaign, Terms
+    from agent.improve.evidence import gather
+    from agent.improve.live import Live
+    from agent.improve.practice import practise
+    from agent.improve.proposers import names
+    from agent.improve.recorded import Recorded
+
+    known = pools.load(options.data, names=("practice", "gate", *(["vault"] if options.release else [])))
+    hidden = frozenset(name for pool in ("gate", "vault") for name in pools.families()[pool][1])
+    practice_runs = store.home / "work" / "practice"
+    terms = Terms(cpu_seconds=options.budget, seed=options.seed, confirmations=options.confirmations)
+    evaluator = Recorded.load(options.rehearse) if options.rehearse else Live(options.executor)
+    campaign = Campaign(
+        store, known, evaluator, lambda: gather([options.runs / "record.db", practice_runs / "record.db"], hidden=hidden),
+        terms, _llm(options), lambda line: _say(line, options), options.proposers or names(),
+    )
+    if isinstance(evaluator, Recorded):
+        yield campaign
+        return
+    with evaluator:
+        practise(store, known.practice, options.practice, executor=options.executor, runs=practice_runs,
+                 cpu_seconds=3 * options.budget, say=lambda text: print(text, file=sys.stderr, flush=True))
+        yield campaign
+
+
+def _llm(options: argparse.Namespace) -> Any:
+    """The language model that was asked for, None where none was."""
+    import os
+
+    from agent.llm.arguments import addresses, limits, store_folder
+    from agent.llm.connect import connect
+
+    if not (options.llm or os.environ.get("MEDALIST_LLM")):
+        return None
+    return connect(addresses(options, os.environ), environment=os.environ, limits=limits(options),
+                   ledger=options.runs / "llm" / "improve.jsonl", store=store_folder(options.runs), replay=options.llm_replay)
+
+
+def _say(line: Any, options: argparse.Namespace) -> None:
+    from agent.improve.ledger import summary
+
+    print(json.dumps({"id": line.id, "kind": line.kind, **line.facts}) if options.json else summary(line), flush=True)

@@ -1,0 +1,20 @@
+"""The evaluator epoch: a short name for the code that plays and judges. What was measured in one epoch holds in no other."""
+
+import hashlib
+from pathlib import Path
+
+AGENT = Path(__file__).parent.parent
+JUDGED_BY = (
+    "kit/*.py", "compete.py", "racing.py", "ensemble.py", "blend.py", "bandit.py", "operators.py", "portfolio.py",
+    "spaces.py", "solution.py", "pool.py", "proposers/embedded.py", "playbook/policy.py", "improve/statistics.py",
+    "improve/live.py", "improve/cutting.py", "../tasks/*.py", "../tasks/pools.toml",
+)
+
+
+def epoch() -> str:
+    """Eight hex digits of a sha256 over the files that decide how a version plays and how it is judged."""
+    digest = hashlib.sha256()
+    for pattern in JUDGED_BY:
+        for path in sorted(AGENT.glob(pattern) if not pattern.startswith("..") else AGENT.parent.glob(pattern[3:])):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:8]

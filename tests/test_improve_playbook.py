@@ -1,0 +1,144 @@
+"""The playbook's versions: what a name promises, what the search does with one, and the pointer."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.playbook.bundle import PlaybookError, difference, head, made, read, write
+from agent.playbook.policy import BY_HAND, policy_of
+from agent.playbook.store import VERSION_0, Store
+from agent.portfolio import opening
+from agent.proposers.embedded import Embedded
+from agent.traits import Traits
+
+TRAITS = Traits("binary", "auc", 3000, 2, 8, 4, 0, 1, 0, 60, False, False)
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=40)
+
+
+def version(**texts: str) -> object:
+    return made({"bundle.toml": head(parent="", epoch="")} | {f"{name}.toml": text for name, text in texts.items()})
+
+
+def command(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, "-m", "agent.cli", *map(str, arguments)], capture_output=True, text=True,
+                          cwd=Path(__file__).parent.parent)
+
+
+def test_version_0_is_what_it_was() -> None:
+    assert Store().load("zero").hash == "af73498fb8675a18a3ddf32668934a7458be7b1b80abb823c533e2cb24533e0b"
+    assert Store().load("zero").short == VERSION_0
+
+
+def test_version_0_has_no_favourite() -> None:
+    policy = policy_of(Store().load("zero"))
+    first = [policy.portfolio.moves(TRAITS, seed)[0][0].model for seed in range(300)]
+    counts = np.unique(first, return_counts=True)[1]
+    assert len(counts) == len({recipe.model for recipe, _ in opening(TRAITS)})
+    assert counts.max() < 3 * counts.min()
+    assert not policy.priors and not policy.learns
+
+
+def test_the_shipped_version_plays_as_the_code_does_without_one() -> None:
+    line = [bundle.short for bundle in Store().line("current")]
+    assert line[-1] == VERSION_0
+    assert policy_of(Store().load(line[-2])) == BY_HAND
+
+
+@given(WORDS, WORDS)
+def test_a_version_reads_back_what_was_written(tmp_path_factory: pytest.TempPathFactory, one: str, two: str) -> None:
+    place = tmp_path_factory.mktemp("v")
+    bundle = made({"bundle.toml": head(parent="", epoch="x"), "lessons.toml": one, "prompts/draft.jinja": two})
+    assert read(write(bundle, place)) == bundle
+
+
+@given(st.dictionaries(st.sampled_from(["lessons.toml", "tools/a.py", "stopping.toml"]), WORDS))
+def test_equal_text_has_an_equal_name_and_other_text_another(texts: dict[str, str]) -> None:
+    bundle = made({"bundle.toml": head(parent="", epoch="")} | texts)
+    again = made(dict(reversed({"bundle.toml": head(parent="", epoch="")} .items())) | texts)
+    assert again.hash == bundle.hash
+    assert bundle.child({"lessons.toml": "other = 1"}, epoch="").hash != bundle.hash
+
+
+def test_an_edited_version_is_refused(tmp_path: Path) -> None:
+    place = write(Store().load("zero"), tmp_path)
+    (place / "stopping.toml").write_text("peer = [0.0, 0.0]\n")
+    with pytest.raises(PlaybookError, match="was changed"):
+        read(place)
+
+
+def test_a_child_knows_its_parent_and_what_changed() -> None:
+    parent = Store().load("current")
+    child = parent.child({"stopping.toml": "peer = [0.1, 0.2]"}, epoch="e")
+    assert (child.parent, child.epoch) == (parent.hash, "e")
+    assert "+peer = [0.1, 0.2]" in difference(parent, child)
+    assert difference(parent, parent.child({}, epoch="f")) == ""
+
+
+@pytest.mark.parametrize(("name", "text", "words"), [
+    ("portfolio", 'otherwise = "best"', "none of 'by hand'"),
+    ("portfolio", '[[opening]]\nscope = {colour = 1}\nmembers = []', "colour"),
+    ("allocation", "shares = 1", "shares"),
+    ("allocation", 'share = "much"', "cannot be read"),
+    ("stopping", "peer = 3", "cannot be read"),
+    ("operators", "= 3", "no TOML"),
+])
+def test_what_no_playbook_can_say_is_one_clear_line(name: str, text: str, words: str) -> None:
+    with pytest.raises(PlaybookError, match=words):
+        policy_of(version(**{name: text}))
+
+
+def test_an_opening_in_scope_comes_first_and_models_out_of_use_never() -> None:
+    text = """without = ["nets.tabm"]
+[[opening]]
+scope = { kinds = ["regression"] }
+members = [{ model = "linear.regularised", blocks = "basic" }]
+[[opening]]
+scope = { kinds = ["binary"] }
+members = [{ model = "nets.mlp", blocks = "rich", params = { width = 64 } }, { model = "images.convnet" }]
+"""
+    moves = policy_of(version(portfolio=text)).portfolio.moves(TRAITS, 0)
+    assert (moves[0][0].model, moves[0][0].params) == ("nets.mlp", {"width": 64})
+    assert not {"images.convnet", "nets.tabm"} & {recipe.model for recipe, _ in moves}
+    assert len(moves) >= len(opening(TRAITS)) - 1
+
+
+def test_a_macro_is_an_operator_and_an_unused_one_is_none() -> None:
+    text = 'unused = ["seed"]\n[macros]\nwiden = ["add_feature", "add_feature"]\n[priors]\nwiden = {wins = 30, losses = 1}'
+    policy = policy_of(version(operators=text))
+    proposer = Embedded(TRAITS, seed=0, greater_is_better=True, policy=policy)
+    assert "widen" in proposer.arms and "seed" not in proposer.arms
+    wins, losses = proposer.bandit.beliefs["widen"]
+    assert wins > 3 * losses
+
+
+def test_the_pointer_moves_there_and_back(tmp_path: Path) -> None:
+    before = Store().current
+    assert command("playbook", "--home", tmp_path, "use", "zero").returncode == 0
+    assert Store(tmp_path).current == VERSION_0
+    assert "nothing before it" in command("playbook", "--home", tmp_path, "rollback").stderr
+    assert json.loads(command("playbook", "--home", tmp_path, "--json", "use", before).stdout)["in use"] == before
+    command("playbook", "--home", tmp_path, "rollback")
+    assert Store(tmp_path).current == Store().load(before).parent[:12]
+    assert Store().current == before
+
+
+def test_an_unknown_version_is_one_line() -> None:
+    done = command("compete", "nowhere-at-all", "--playbook", "abc")
+    assert done.returncode == 2 and "\n" not in done.stderr.strip()
+    assert "no playbook 'abc'" in command("playbook", "show", "abc").stderr
+
+
+def test_a_plan_follows_the_playbook(tmp_path: Path) -> None:
+    from tests.folders import folder_with_target
+
+    folder = folder_with_target(tmp_path / "task", np.arange(60) % 2)
+    plans = [json.loads(command("compete", folder, "--plan", "--json", "--playbook", name).stdout)
+             for name in ("zero", "current")]
+    assert plans[0]["portfolio"] != plans[1]["portfolio"]
+    assert plans[0]["playbook"] == VERSION_0

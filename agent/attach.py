@@ -88,7 +88,7 @@ class Reader:
     seconds_left: Callable[[], float]
     reading: Reading | None = None
     verdicts: list[Verdict] = field(default_factory=list)
-    status: str = "asked"
+    status: str = "not asked"
     small: bool = False  # the whole prompt does not fit the model's context
     text: str | None = None
     place: Path | None = None
@@ -98,6 +98,7 @@ class Reader:
 
     def begin(self, task: Task, roles: Mapping[str, str], train: pd.DataFrame, test: pd.DataFrame) -> None:
         """Ask; returns at once."""
+        self.status = "asked"
         self.thread = threading.Thread(target=self._read, args=(task, roles, train, test), name="llm-read", daemon=True)
         self.thread.start()
 
@@ -123,6 +124,12 @@ class Reader:
         if self.text is not None and place is not None:
             place.mkdir(parents=True, exist_ok=True)
             (place / "000-read.md").write_text(self.text, encoding="utf-8")
+
+    def restore(self, place: Path) -> None:
+        """The reading that a run had before it was resumed, if it had one."""
+        path = place / "000-read.md"
+        self.reading = reading_of(path.read_text(encoding="utf-8")) if path.is_file() else None
+        self.status = "ok" if self.reading else "not asked"
 
     def facts(self) -> dict[str, Any]:
         """What is kept of it in the record."""
@@ -186,6 +193,8 @@ class Mind:
     ) -> tuple[Allocation, Setting]:
         """The model beside the embedded proposer, and the setting with a kit of the run's own."""
         setting = replace(setting, kit=own_kit(self.kit, setting.folder))
+        if self.reader.status == "not asked":
+            self.reader.restore(setting.folder / ANSWERS)
         self.reader.keep(setting.folder / ANSWERS)
         brief = self._brief(setting, executor, self.prompts.lessons(traits))
         seconds = (setting.deadline - setting.started) * setting.slots

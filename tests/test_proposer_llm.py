@@ -151,7 +151,7 @@ class UntilSpoken(Quiet):
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Outcome, list]]:
     place = tmp_path_factory.mktemp("hostile")
-    folder, view = parcels(place / "task", description=HOSTILE), UntilSpoken(6)
+    folder, view = parcels(place / "task", description=HOSTILE), UntilSpoken(3)
     with serving({"m": obeys_the_page}) as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENAI_API_KEY", SECRET)
         options = Options(budget=900, llm=Choice((f"m@{server.url}#price=1/1",), dollars=0.5))

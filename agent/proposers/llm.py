@@ -33,6 +33,7 @@ MENDS = 3                # tries to mend one solution
 LONG_FILE = 80           # lines from which a change is asked for as search/replace blocks
 CODE_TOKENS, BRIEF_TOKENS, WORDS_TOKENS = 8_000, 400, 1_500
 PAUSE_SECONDS = 4.0      # after an unanswered call, doubled by each one in a row
+READING_LOOK = 0.5       # seconds between looks for the reading, with nothing else to do
 MOST_UNANSWERED = 6      # in a row, then the model is let go
 FIRST_PART = 0.3         # of the run: drafts wait for the reading of the competition
 LAST_PART = 0.15         # of the run: the explanation is asked for
@@ -166,12 +167,13 @@ class Author:
 
     def wait(self, seconds: float) -> bool:
         """Until something is ready or a pause is over; whether something may come."""
-        paused = not self.closed and self.pause_until < float("inf")
+        paused = not self.closed and (self.pause_until < float("inf") or self._reads())
+        pause = max(READING_LOOK, self.brief.left() - self.pause_until)
         with self.news:
             if self.in_flight and not self.ready:
                 self.news.wait_for(lambda: self.ready or self.bug or not self.in_flight, timeout=max(0.0, seconds))
             elif paused and not self.ready:
-                self.news.wait(max(0.0, min(seconds, self.brief.left() - self.pause_until)))
+                self.news.wait(max(0.0, min(seconds, pause)))
         return bool(self.ready or self.bug or paused) and seconds > 0
 
     def observe(self, entry: Entry, *, won: bool) -> None:

@@ -1,0 +1,124 @@
+"""The author alone: edits of long files, repeats, pauses, small contexts, a reading that comes back after a resume."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent.attach import Reader
+from agent.llm import LLM, Reply, Request, Usage
+from agent.llm.scripted import Scripted
+from agent.prompting.prompts import Prompts
+from agent.proposers.llm import OPERATORS, Author, Brief
+from agent.solution import Solution
+from leaderboard.record import Entry
+from sandbox import Cost, Trial
+
+KIT = Path(__file__).parent.parent / "agent" / "kit"
+HEAD, STEPS = "def fit_predict(train, target, predict, task):\n", "".join(f"    step_{k} = {k}\n" for k in range(90))
+LONG = f"{HEAD}{STEPS}    return step_7\n"
+ENTRY = Entry(
+    run="r", number=4, source=LONG, parents=(), operator="draft", hypothesis="why", family="own", params={"model": "m"},
+    status="ok", score=0.8, spread=0.01, fold_scores=(0.8,), cost_wall_seconds=1.0, cost_cpu_seconds=1.0, peak_memory_bytes=1,
+    at_seconds=1.0, folder="", log="",
+)
+EDIT = "Hypothesis: eight is better\n<<<<<<< SEARCH\n    return step_7\n=======\n    return step_8\n>>>>>>> REPLACE\n"
+WRONG_EDIT = EDIT.replace("return step_7", "return step_700")
+
+
+class Says:
+    """An LLM that gives the same reply to everything and keeps what it was asked."""
+
+    def __init__(self, reply: Reply) -> None:
+        self.reply, self.asked = reply, list[Request]()
+
+    def complete(self, request: Request) -> Reply:
+        self.asked.append(request)
+        return self.reply
+
+
+def author_of(llm: LLM, place: Path, operator: str = "improve") -> Author:
+    """An author that has drafted enough and prefers one operator; its smoke runs all pass."""
+    smoke = Trial("ok", np.zeros(3), Cost(0.1, 0.1, 1))
+    brief = Brief(Prompts(), "system", "short", "(len(predict),)", "auc", True, 10.0, 5, (), place / "kit", 0, 300.0,
+                  lambda source: smoke, lambda: 200.0, place / "answers")
+    author = Author(llm, brief)
+    author.drafts = 2
+    author.bandit.beliefs = {name: (1e6, 1.0) if name == operator else (1.0, 1e6) for name in OPERATORS}
+    return author
+
+
+def spoken(author: Author, entries: list[Entry]) -> Solution:
+    author.begin(entries)
+    assert author.wait(60)
+    solution = author.take()
+    assert solution is not None
+    return solution
+
+
+def test_a_long_file_is_changed_by_search_and_replace(tmp_path: Path) -> None:
+    (tmp_path / "01-improve.md").write_text(EDIT)
+    made = spoken(author_of(Scripted(tmp_path), tmp_path), [ENTRY])
+    assert made.source == LONG.replace("return step_7", "return step_8")
+    assert (made.operator, made.parents, made.hypothesis, made.failed) == ("improve", (4,), "eight is better", "")
+
+
+def test_an_edit_that_fits_nowhere_is_told_why_and_ends_as_a_whole_file(tmp_path: Path) -> None:
+    whole = f"Hypothesis: whole\n```python\n{LONG.replace('step_7', 'step_9')}```\n"
+    for name, text in (("01-improve.md", WRONG_EDIT), ("02-improve.md", WRONG_EDIT), ("03-improve.md", whole)):
+        (tmp_path / name).write_text(text)
+    made = spoken(author_of(Scripted(tmp_path), tmp_path), [ENTRY])
+    assert made.source == LONG.replace("step_7", "step_9")
+    assert len(list((tmp_path / "answers").glob("*-improve.md"))) == 3
+
+
+def test_a_solution_that_was_run_is_not_run_again(tmp_path: Path) -> None:
+    (tmp_path / "01-simplify.md").write_text(f"```python\n{LONG}```\n")
+    short = replace(ENTRY, source="def fit_predict(a, b, c, d):\n    return 1\n")
+    (tmp_path / "02-simplify.md").write_text(f"```python\n{short.source}```\n")
+    author = author_of(Scripted(tmp_path), tmp_path, "simplify")
+    assert [spoken(author, [short]).failed for _ in range(2)] == ["", "repeat"]
+
+
+def test_who_does_not_answer_is_given_pauses_and_then_let_go(tmp_path: Path) -> None:
+    author = author_of(Says(Reply("", "failed", "HTTP 500: boom", "m", Usage())), tmp_path)
+    for _ in range(6):
+        assert spoken(author, [ENTRY]).failed == "no_answer"
+        assert not author.may_begin()
+    assert author.closed == "HTTP 500: boom"
+
+
+def test_a_spent_budget_lets_go_at_once(tmp_path: Path) -> None:
+    author = author_of(Says(Reply("", "over_budget", "$2 are spent", "", Usage())), tmp_path)
+    assert spoken(author, [ENTRY]).failed == "over_budget"
+    assert author.closed == "$2 are spent"
+
+
+def test_a_prompt_that_does_not_fit_is_short_from_then_on(tmp_path: Path) -> None:
+    llm = Says(Reply("", "failed", "the prompt and its answer do not fit the model's context", "m", Usage()))
+    author = author_of(llm, tmp_path)
+    spoken(author, [ENTRY])
+    spoken(author, [ENTRY])
+    assert [request.messages[0].content for request in llm.asked] == ["system", "short"]
+    assert llm.asked[1].most_tokens < 1000 < llm.asked[0].most_tokens
+
+
+def test_our_own_bug_is_not_taken_for_the_model_s(tmp_path: Path) -> None:
+    class Broken:
+        def complete(self, request: Request) -> Reply:
+            raise ZeroDivisionError
+
+    author = author_of(Broken(), tmp_path)
+    author.begin([ENTRY])
+    author.wait(60)
+    with pytest.raises(ZeroDivisionError):
+        author.take()
+
+
+def test_a_resumed_run_has_its_reading_back(tmp_path: Path) -> None:
+    answer = (Path(__file__).parent / "scripted" / "parcels" / "01-read.md").read_text()
+    (tmp_path / "000-read.md").write_text(answer)
+    reader = Reader(Says(Reply("", "failed", "", "m", Usage())), Prompts(), KIT, 0, lambda: 1.0)
+    reader.restore(tmp_path)
+    assert reader.reading is not None and len(reader.reading.ideas) == 3 and reader.status == "ok"

@@ -96,7 +96,8 @@ def rows_of(known: Sent) -> tuple[int, int]:
 
 def _candidate(known: Sent, weight: float, shift: float, prior: float) -> Candidate:
     estimate = (1 - weight) * (known.honest + shift) + weight * _public(known)
-    return Candidate(known, estimate, known.standard_error * (1 - prior) ** 0.5)
+    level = ((1 - prior) / prior) ** 0.5  # its level is that of the public rows, which are fewer than ours
+    return Candidate(known, estimate, known.standard_error * level)
 
 
 def _pair(ranked: tuple[Candidate, ...], judge: Metric, sign: float) -> tuple[Candidate, ...]:

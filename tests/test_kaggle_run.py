@@ -53,7 +53,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     folder = tmp_path_factory.mktemp("host")
     built, home = catalogue.prepare(SLUG, folder / "data", folder / "cache"), open_home(folder / "home")
     rivals = pd.DataFrame({"name": [f"rival {k}" for k in range(RIVALS)]})
-    rivals.assign(public=9.0, private=9.0).to_csv(folder / "field.csv", index=False)
+    rivals.assign(settings="", budget="none", public=9.0, private=9.0).to_csv(folder / "field.csv", index=False)
     admin.create(home, built / "public", built / "private" / "answers.csv", slug=SLUG, field=folder / "field.csv")
     admin.create(home, built / "public", built / "private" / "answers.csv", slug=AGAIN)
     accounts.add_user(home, "alice")

@@ -53,14 +53,15 @@ def _our_errors() -> tuple[type[Exception], ...]:
     from agent.spending import Unspent
     from leaderboard.host.refusal import HostError
     from leaderboard.kaggle.failures import KaggleError
+    from leaderboard.mlebench import MleBenchError
     from leaderboard.record import RecordError
     from sandbox import SandboxError
     from tasks.catalogue import CatalogueError
     from tasks.spec import TaskError
     from tasks.submission import SubmissionError
 
-    return (UsageError, Unspent, PlaybookError, KaggleError, HostError, RecordError, SandboxError, CatalogueError,
-            TaskError, SubmissionError)
+    return (UsageError, Unspent, PlaybookError, KaggleError, HostError, MleBenchError, RecordError, SandboxError,
+            CatalogueError, TaskError, SubmissionError)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The Task: what a competition folder asks for, stated in its task.toml or inferred from its files."""
 
 import difflib
+import json
 import re
 import tomllib
 from collections.abc import Sequence
@@ -96,7 +97,7 @@ def load(folder: Path) -> tuple[Task, Tables]:
     if not folder.is_dir():
         raise TaskError(f"no folder {folder}: give a catalogue name or a folder with train.csv and test.csv")
     stated, raw = _stated(folder), _read(folder)
-    notes = [f"{name} is not UTF-8: read as {encoding}" for name, encoding in _odd_encodings(folder)]
+    notes = _laid_out(folder) + [f"{name} is not UTF-8: read as {encoding}" for name, encoding in _odd_encodings(folder)]
     id, id_notes = _id(stated, raw)
     targets, columns, target_notes = _targets(stated, raw, id)
     exact, row_notes = _checked_rows(_exact(folder, raw, id, targets, columns), id, targets)
@@ -109,6 +110,12 @@ def read_tables(task: Task) -> Tables:
     """The rows of a task that is known already (rows without a target are left out of train)."""
     exact = _exact(task.folder, _read(task.folder), task.id, task.targets, task.columns)
     return _typed(task, _checked_rows(exact, task.id, task.targets)[0])
+
+
+def _laid_out(folder: Path) -> list[str]:
+    """What was done to the files before (tasks/layout), in sentences."""
+    path = folder / "layout.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
 
 
 def _stated(folder: Path) -> Settings:
@@ -182,6 +189,8 @@ def _id(stated: Settings, raw: Tables) -> tuple[str | None, list[str]]:
         unique = [c for c in named if c in raw.train and raw.test[c].is_unique and raw.train[c].is_unique]
         return _first(unique, "the id is {!r}: unique and named like one")
     shared = [c for c in raw.sample.columns if c in raw.test.columns]
+    if len(shared) > 1 and len(shared) == raw.test.shape[1] and len(raw.sample) == len(raw.test):
+        return None, ["no id column: sample_submission.csv repeats the rows of test.csv"]
     unique = [c for c in shared if raw.test[c].is_unique and raw.sample[c].is_unique]
     if shared and not unique:
         raise TaskError(_duplicates("test.csv", raw.test[shared[0]], shared[0]))

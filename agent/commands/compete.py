@@ -1,6 +1,7 @@
 """`medalist compete TASK`: a run, from reading the task to the graded or, on Kaggle, the scored submission."""
 
 import argparse
+import hashlib
 import json
 import os
 import sys
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
     from agent.attach import Choice
 
 KAGGLE = "kaggle:"
-HELP = "compete in a task: a catalogue name, a folder with a Kaggle download, or kaggle:SLUG"
+MLEBENCH = "mlebench:"
+HELP = "compete in a task: a catalogue name, a folder with a Kaggle download, kaggle:SLUG or mlebench:ID"
 
 
 def add(made: argparse.ArgumentParser) -> None:
-    made.add_argument("task", help="catalogue name, folder with train.csv and test.csv, or kaggle:SLUG")
+    made.add_argument("task", help="catalogue name, folder with the files of a competition, kaggle:SLUG or mlebench:ID")
     made.add_argument("--budget", type=positive, default=300.0, metavar="SECONDS", help="wall clock, the one dial")
     made.add_argument("--seed", type=int, default=0)
     made.add_argument("--until", type=float, metavar="SCORE", help="stop once the honest estimate reaches this")
@@ -32,6 +34,8 @@ def add(made: argparse.ArgumentParser) -> None:
     add_options(made)
     made.add_argument("--playbook", default="current", metavar="HASH",
                       help="what to play by: a version, its folder, current or zero (default: current)")
+    made.add_argument("--mlebench-data", type=Path, default=Path("data/mlebench"), metavar="FOLDER",
+                      help="where MLE-bench's prepared competitions lie (default: data/mlebench)")
     made.add_argument("--answers", type=Path, help="a file with the test rows' answers: grade at the end, never before")
     made.add_argument("--submit", action="store_true", help="submit to Kaggle at the end, and hourly in long runs")
     made.add_argument("--submissions-per-day", type=whole, default=2, metavar="N",
@@ -45,8 +49,8 @@ def run(options: argparse.Namespace, started: float) -> None:
 
     if options.submit and not options.task.startswith(KAGGLE):
         raise UsageError(f"--submit is for Kaggle's competitions and {options.task!r} is none: say kaggle:SLUG")
-    folder, answers = locate(options.task, options.data, options.answers)
-    ours = Path(options.task) == folder
+    folder, answers = locate(options.task, options.data, options.answers, options.mlebench_data)
+    ours = Path(options.task).is_dir()
     started = started if ours else time.monotonic()  # preparing and downloading are not of the budget
     settings = run.Options(
         llm=choice(options),
@@ -107,9 +111,9 @@ def choice(options: argparse.Namespace) -> "Choice":
     return Choice(models, bounds.dollars, bounds.tokens, bounds.calls, options.llm_replay)
 
 
-def locate(task: str, data: Path, answers: Path | None) -> tuple[Path, Path | None]:
-    """The folder of a catalogue task (prepared now if need be), of a Kaggle competition (downloaded now) or of a user's
-    own, and its answers."""
+def locate(task: str, data: Path, answers: Path | None, mlebench_data: Path) -> tuple[Path, Path | None]:
+    """The folder of a catalogue task (prepared now if need be), of a Kaggle competition (downloaded now), of one of
+    MLE-bench's or of a user's own (laid out now where its files have other names and forms), and its answers."""
     from tasks import catalogue
 
     if task in (*catalogue.names(), *catalogue.traps()):
@@ -119,7 +123,22 @@ def locate(task: str, data: Path, answers: Path | None) -> tuple[Path, Path | No
         from agent import kaggle_run
 
         return kaggle_run.download(task.removeprefix(KAGGLE), data), answers
+    if task.startswith(MLEBENCH):
+        from agent import mlebench
+
+        place = mlebench.locate(task.removeprefix(MLEBENCH), mlebench_data=mlebench_data, data=data)
+        return place.folder, answers or place.answers
     if os.sep in task or Path(task).is_dir():
-        return Path(task), answers
-    raise UsageError(f"no task {task!r}: it is neither a folder nor kaggle:SLUG nor one of "
+        return _laid_out(Path(task), data), answers
+    raise UsageError(f"no task {task!r}: it is neither a folder nor kaggle:SLUG nor mlebench:ID nor one of "
                      f"{', '.join(catalogue.names())}")
+
+
+def _laid_out(folder: Path, data: Path) -> Path:
+    """A user's folder as it is, or laid out below `data`/arranged where its files are not called and packed as usual."""
+    from tasks import layout
+
+    if not folder.is_dir() or layout.is_plain(folder):
+        return folder
+    place = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]
+    return layout.arrange(folder, data / "arranged" / f"{folder.resolve().name}-{place}")

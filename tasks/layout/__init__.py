@@ -1,0 +1,238 @@
+"""Lays a competition's files out as the folder that tasks/spec.py reads, whatever they are called and packed in.
+
+Read: zipped tables, JSON, sample submissions and train tables of other names, tests that only the sample lists, images
+and sounds named by id, labels in file names, further tables to join, a row for each pair of thing and object, images to
+be turned into images, tables too large to read whole. What was done is said in layout.json, which `load` repeats.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tasks.layout import media, pixels, sampling
+from tasks.layout.gather import Found, Named, gather, name_tables, place, read_text
+from tasks.layout.joins import join
+from tasks.layout.pairs import pair_up
+from tasks.tables import TaskError
+
+__all__ = ["arrange", "is_plain"]
+MOST_BYTES = 400_000_000  # of a train table that is read whole: some two million rows
+NOTES = "layout.json"
+
+
+@dataclass
+class Tables:
+    """Rows as text on their way into the folder, with what task.toml is to say and what was done."""
+
+    train: pd.DataFrame
+    test: pd.DataFrame
+    settings: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def is_plain(folder: Path, *, most_bytes: int = MOST_BYTES) -> bool:
+    """Whether tasks/spec.py reads the folder as it is: train.csv, test.csv, and a sample of the usual name if any."""
+    plain = all((folder / name).is_file() for name in ("train.csv", "test.csv"))
+    other = [p for p in folder.glob("*.csv*") if "sample" in p.name.lower() and p.name != "sample_submission.csv"]
+    named = (folder / "sample_submission.csv").is_file() or not other
+    return plain and named and (folder / "train.csv").stat().st_size <= most_bytes
+
+
+def arrange(folder: Path, into: Path, *, most_bytes: int = MOST_BYTES) -> Path:
+    """Lay `folder` out in `into`/public, which is returned; nothing is done where that is there already.
+
+    Atomic: built aside and renamed. Raises TaskError where no tables can be made out.
+    """
+    folder = folder.resolve()
+    stamp = _stamp(folder, most_bytes)
+    if (into / "stamp").is_file() and (into / "stamp").read_text() == stamp:
+        return into / "public"
+    into.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=into.parent, prefix=f".{into.name}-") as partial:
+        fresh = Path(partial) / "fresh"
+        (fresh / "public").mkdir(parents=True)
+        _build(folder, fresh / "public", Path(partial) / "unpacked", most_bytes)
+        (fresh / "stamp").write_text(stamp)
+        if into.exists():
+            into.rename(Path(partial) / "before")
+        fresh.rename(into)
+    return into / "public"
+
+
+def _stamp(folder: Path, most_bytes: int) -> str:
+    digest = hashlib.sha256(str(most_bytes).encode())
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        known = path.stat()
+        digest.update(f"{path.relative_to(folder)} {known.st_size} {known.st_mtime_ns}\n".encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def _build(folder: Path, public: Path, scratch: Path, most_bytes: int) -> None:
+    found = gather(folder, scratch)
+    named = name_tables(found)
+    sample = read_text(named.sample)
+    _sample(sample, public)
+    notes = [] if named.sample.name == "sample_submission.csv" else [f"{named.sample.name} is the sample submission"]
+    images = pixels.sides(found, sample)
+    settings: dict[str, Any] = {}
+    if images:
+        pixels.write(*images, sample, public)
+        settings = {"id": sample.columns[0], "targets": [sample.columns[1]], "kind": "regression", "group": "image"}
+        notes.append(f"each pixel is a row: {len(images[0])} train and {len(images[2])} test images")
+    elif _as_it_is(found, named, sample):
+        assert named.train is not None and named.test is not None
+        notes += _link(named.train, public / "train.csv", most_bytes) + _link(named.test, public / "test.csv", 1 << 62)
+    else:
+        tables = _tables(found, named, sample, public, most_bytes, scratch)
+        group = tables.settings.get("group")
+        if group in tables.test.columns and group not in ("image", "file", "path"):
+            tables.test = tables.test.drop(columns=group)  # rows of one thing belong together; its name says nothing
+        tables.train.to_csv(public / "train.csv", index=False)
+        tables.test.to_csv(public / "test.csv", index=False)
+        settings, notes = tables.settings, notes + tables.notes
+    _describe(found, settings, public)
+    (public / NOTES).write_text(json.dumps(notes), encoding="utf-8")
+
+
+def _as_it_is(found: list[Found], named: Named, sample: pd.DataFrame) -> bool:
+    """Train and test are CSV files and there is nothing beside them that belongs to their rows."""
+    if named.train is None or named.test is None or {named.train.suffix, named.test.suffix} != {".csv"}:
+        return False
+    beside = [known for known in found if known.suffix in media.MEDIA] or named.others
+    return not beside and _answers(sample, read_text(named.test))
+
+
+def _link(table: Found, target: Path, most_bytes: int) -> list[str]:
+    """A table in its place: by a link where it stays, by its bytes where it was unpacked, in part where it is too large."""
+    size = table.path.stat().st_size
+    if size > most_bytes:
+        rows = sampling.sample_rows(table.path, target, most_bytes=most_bytes)
+        return [f"{table.name} has {size / 1e6:.0f} MB: {rows} of its rows are read, drawn at random"]
+    place(table.path, target)
+    return [] if table.name == target.name else [f"{table.name} is {target.name}"]
+
+
+def _tables(
+    found: list[Found], named: Named, sample: pd.DataFrame, public: Path, most_bytes: int, scratch: Path,
+) -> Tables:
+    """The rows of train and test with all that belongs to them."""
+    both = [media.by_name(media.of_side(found, side)) for side in ("train", "test")]
+    if named.train is None:
+        return _from_names(found, sample, public)
+    notes: list[str] = [] if named.train.name == "train.csv" else [f"{named.train.name} is the train table"]
+    if named.train.path.stat().st_size > most_bytes:
+        part = scratch / "part.csv"
+        scratch.mkdir(exist_ok=True)
+        notes += _link(named.train, part, most_bytes)
+        named = Named(Found(named.train.name, part), named.test, named.sample, named.others)
+    assert named.train is not None
+    train, test = read_text(named.train), read_text(named.test) if named.test else None
+    made = _rows(train, test, sample, both[0] | both[1])
+    made.notes = notes + made.notes
+    others = {table.name: read_text(table) for table in named.others}
+    made.train, made.test, joined = join(made.train, made.test, others, targets=_targets(made))
+    made.notes += joined
+    return _with_media(made, both[0], both[1], public)
+
+
+def _rows(train: pd.DataFrame, test: pd.DataFrame | None, sample: pd.DataFrame, media_names: dict[str, Found]) -> Tables:
+    """What the sample asks for, row by row: test's rows, its own where there is no test table, or pairs."""
+    if test is not None and _answers(sample, test):
+        return Tables(train, test)
+    pairs = pair_up(train, test, sample, media_names)
+    if pairs is not None:
+        settings = {"id": sample.columns[0], "targets": [sample.columns[1]], "group": pairs.thing}
+        return Tables(pairs.train, pairs.test, settings, [f"each row is a pair of {pairs.thing!r} and an object"])
+    if test is not None:
+        return Tables(train, test)
+    known = [c for c in sample.columns if c in train.columns and sample[c].is_unique and len(sample) > 1]
+    named = media.column_of(sample, media_names)
+    id = known[0] if known else named
+    if id is None:
+        raise TaskError("there is no test table, and the sample submission names no rows that train or the images know")
+    if id not in train.columns:
+        train = train.rename(columns={media.column_of(train, media_names): id})
+    return Tables(train, sample[[id]].copy(), {"id": id}, ["the test rows are those of the sample submission"])
+
+
+def _answers(sample: pd.DataFrame, test: pd.DataFrame) -> bool:
+    """Whether the sample has a row for each row of test: an id that both have, or as many rows."""
+    shared = [c for c in sample.columns if c in test.columns]
+    return any(set(sample[c]) == set(test[c]) for c in shared) or len(sample) == len(test)
+
+
+def _targets(tables: Tables) -> list[str]:
+    return [c for c in tables.train.columns if c not in tables.test.columns]
+
+
+def _with_media(
+    tables: Tables, train_media: dict[str, Found], test_media: dict[str, Found], public: Path,
+) -> Tables:
+    """A column with the path of each row's image, where a column of both tables names them."""
+    shared = tables.train[[c for c in tables.train.columns if c in tables.test.columns]]
+    column = media.column_of(shared, train_media)
+    if column is None or media.column_of(tables.test[[column]], test_media) is None:
+        return tables
+    paths = [media.lay_out(side[column], names, public, name) for side, names, name in (
+        (tables.train, train_media, "train"), (tables.test, test_media, "test"))]
+    name = next(name for name in ("image", "file", "path") if name not in tables.train.columns)
+    tables.train, tables.test = (side.assign(**{name: path}) for side, path in
+                                 zip((tables.train, tables.test), paths, strict=True))
+    tables.notes.append(f"files named by {column!r} belong to the rows")
+    if tables.settings.get("group") == column:
+        tables.settings["group"] = name
+        tables.train, tables.test = (side.drop(columns=column) for side in (tables.train, tables.test))
+    return tables
+
+
+def _from_names(found: list[Found], sample: pd.DataFrame, public: Path) -> Tables:
+    """Rows from files alone: labels in the names of the train files, test files named by the sample."""
+    train = media.of_side(found, "train")
+    asked = media.by_name(media.of_side(found, "test"))
+    id = media.column_of(sample, asked)
+    values = [c for c in sample.columns if c != id]
+    labels = media.labels_in_names(train, classes=len(values) if len(values) > 1 else 0)
+    if id is None or labels is None or not values:
+        raise TaskError("no train table, and the names of the train files hold no labels: put labels into train.csv")
+    names = pd.Series([known.name for known in train])
+    target = values[0] if len(values) == 1 else "label"
+    counts = ", ".join(f"{label} {count}" for label, count in pd.Series(labels).value_counts().items())
+    if len(values) == 1 and len(set(labels)) == 2:
+        labels = _flags(labels, "".join(known.path.read_text() for known in found if known.name == "description.md"))
+    rows = pd.DataFrame({id: [f"train-{n}" for n in range(len(train))], target: labels})
+    rows["image"] = media.lay_out(names, dict(zip(names, train, strict=True)), public, "train")
+    test = sample[[id]].assign(image=media.lay_out(sample[id], asked, public, "test"))
+    return Tables(rows, test, {"id": id, "targets": [target]}, [f"labels are in the names of the train files: {counts[:200]}"])
+
+
+def _flags(labels: list[str], description: str) -> list[str]:
+    """Two labels as 1 and 0: 1 is the one that the description gives it ("1 = dog"), else the later in the alphabet."""
+    first, second = sorted(set(labels))
+    told = re.search(rf"\b1\b\W{{1,4}}(?:for |is |a |an |the )*({re.escape(first)}|{re.escape(second)})s?\b", description, re.I)
+    one = first if told and told[1].lower() == first.lower() else second
+    return [str(int(label == one)) for label in labels]
+
+
+def _sample(sample: pd.DataFrame, public: Path) -> None:
+    sample.to_csv(public / "sample_submission.csv", index=False)
+
+
+def _describe(found: list[Found], settings: dict[str, Any], public: Path) -> None:
+    """description.md as it is, and task.toml: what the folder's own says, and what the layout knows."""
+    for known in found:
+        if known.name == "description.md":
+            shutil.copyfile(known.path, public / "description.md")
+        if known.name == "task.toml":
+            shutil.copyfile(known.path, public / "task.toml")
+    if not (public / "task.toml").exists() and settings:
+        lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
+        (public / "task.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")

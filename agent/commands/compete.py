@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 KAGGLE = "kaggle:"
 MLEBENCH = "mlebench:"
+MLEBENCH_DATA = Path("data/mlebench")
 HELP = "compete in a task: a catalogue name, a folder with a Kaggle download, kaggle:SLUG or mlebench:ID"
 
 
@@ -34,7 +35,7 @@ def add(made: argparse.ArgumentParser) -> None:
     add_options(made)
     made.add_argument("--playbook", default="current", metavar="HASH",
                       help="what to play by: a version, its folder, current or zero (default: current)")
-    made.add_argument("--mlebench-data", type=Path, default=Path("data/mlebench"), metavar="FOLDER",
+    made.add_argument("--mlebench-data", type=Path, default=MLEBENCH_DATA, metavar="FOLDER",
                       help="where MLE-bench's prepared competitions lie (default: data/mlebench)")
     made.add_argument("--answers", type=Path, help="a file with the test rows' answers: grade at the end, never before")
     made.add_argument("--submit", action="store_true", help="submit to Kaggle at the end, and hourly in long runs")
@@ -111,7 +112,7 @@ def choice(options: argparse.Namespace) -> "Choice":
     return Choice(models, bounds.dollars, bounds.tokens, bounds.calls, options.llm_replay)
 
 
-def locate(task: str, data: Path, answers: Path | None, mlebench_data: Path) -> tuple[Path, Path | None]:
+def locate(task: str, data: Path, answers: Path | None, mlebench_data: Path = MLEBENCH_DATA) -> tuple[Path, Path | None]:
     """The folder of a catalogue task (prepared now if need be), of a Kaggle competition (downloaded now), of one of
     MLE-bench's or of a user's own (laid out now where its files have other names and forms), and its answers."""
     from tasks import catalogue

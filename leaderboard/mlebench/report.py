@@ -54,11 +54,14 @@ def report(
     score = None if score is None else round(score, DECIMALS)
     medal = marks.medal(score) if marks else None
     exists = submission.is_file() and submission.suffix.lower() == ".csv"
-    levels = (marks.gold, marks.silver, marks.bronze, marks.median) if marks else (None, None, None, None)
     return Report(
-        id, score, *levels, medal is not None, medal == "gold", medal == "silver", medal == "bronze",
-        bool(marks and marks.above_median(score)), exists, score is not None,
-        marks.lower_is_better if marks else lower_is_better, (at or datetime.now(UTC)).isoformat(), str(submission),
+        competition_id=id, score=score, gold_threshold=marks.gold if marks else None,
+        silver_threshold=marks.silver if marks else None, bronze_threshold=marks.bronze if marks else None,
+        median_threshold=marks.median if marks else None, any_medal=medal is not None,
+        gold_medal=medal == "gold", silver_medal=medal == "silver", bronze_medal=medal == "bronze",
+        above_median=bool(marks and marks.above_median(score)), submission_exists=exists,
+        valid_submission=score is not None, is_lower_better=marks.lower_is_better if marks else lower_is_better,
+        created_at=(at or datetime.now(UTC)).isoformat(), submission_path=str(submission),
     )
 
 

@@ -24,6 +24,7 @@ from agent.kit.images import grid
 from agent.playbook.bundle import read
 from agent.playbook.policy import Policy, policy_in
 from agent.playbook.store import Store
+from agent.playbook.tools import kit_of
 from agent.prompting.data_card import data_card
 from agent.proposers import Proposer
 from agent.proposers.embedded import Embedded
@@ -353,7 +354,8 @@ def _codes(roles: Mapping[str, str], train: pd.DataFrame, test: pd.DataFrame) ->
 
 def _setting(task: Task, arrays: Arrays, run: str, options: Options, *, started: float) -> Setting:
     return Setting(
-        task=task, arrays=arrays, folder=arrays.folder, kit=KIT, run=run, started=started,
+        task=task, arrays=arrays, folder=arrays.folder, run=run, started=started,
+        kit=kit_of(KIT, options.playbook, arrays.folder),
         deadline=started + options.budget - finishing_seconds(options.budget), seed=options.seed, slots=options.slots,
         memory_bytes=options.memory_bytes, until=options.until, device=device(), unsafe=options.unsafe,
         policy=options.policy,

@@ -4,17 +4,22 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.operators import Parent
 from agent.playbook.bundle import PlaybookError, difference, head, made, read, write
 from agent.playbook.policy import BY_HAND, policy_of
 from agent.playbook.store import VERSION_0, Store
+from agent.playbook.tools import kit_of
 from agent.portfolio import opening
 from agent.proposers.embedded import Embedded
+from agent.run import KIT
+from agent.solution import Recipe, render
 from agent.traits import Traits
 
 TRAITS = Traits("binary", "auc", 3000, 2, 8, 4, 0, 1, 0, 60, False, False)
@@ -142,3 +147,19 @@ def test_a_plan_follows_the_playbook(tmp_path: Path) -> None:
              for name in ("zero", "current")]
     assert plans[0]["portfolio"] != plans[1]["portfolio"]
     assert plans[0]["playbook"] == VERSION_0
+
+
+def test_a_tool_of_a_version_joins_the_kit_and_the_operators(tmp_path: Path) -> None:
+    texts = {"tools/extra.py": "def twice(train, predict, task):\n    return train, predict\n",
+             "tools/clock.py": "never = 1\n",
+             "operators.toml": 'tools = [{ block = "extra.twice", has = ["numeric"] }]\n'}
+    bundle = made({"bundle.toml": head(parent="", epoch="")} | texts)
+    kit = kit_of(KIT, write(bundle, tmp_path), tmp_path / "run")
+    assert (kit / "extra.py").read_text() == texts["tools/extra.py"]
+    assert (kit / "clock.py").read_text() == (KIT / "clock.py").read_text()
+    assert kit_of(KIT, Store().folder("current"), tmp_path / "other") == KIT
+    proposer = Embedded(TRAITS, seed=0, greater_is_better=True, policy=policy_of(bundle))
+    parent = Parent(SimpleNamespace(number=4), Recipe("boosters.lightgbm"))
+    move = proposer._move(("add_tool",), [parent])
+    assert "train, predict = extra.twice(train, predict, task)" in render(move.recipe, move.hypothesis)
+    assert "add_tool" not in Embedded(TRAITS, seed=0, greater_is_better=True).arms

@@ -21,8 +21,9 @@ def add(made: argparse.ArgumentParser) -> None:
     made.add_argument("--placebos", type=number, default=0, metavar="N", help="also judge N reruns of nothing at all")
     made.add_argument("--release", nargs="?", const="zero", metavar="VERSION",
                       help="then open the vault: the version in use against this one (default: zero)")
-    made.add_argument("--practice", type=number, default=0, metavar="N",
-                      help="first play N practice tasks that the evidence does not have yet, at three times the budget")
+    made.add_argument("--practice", type=number, default=12, metavar="N",
+                      help="first play those of N practice tasks that the evidence lacks, at three times the budget "
+                           "(default: 12)")
     made.add_argument("--proposers", nargs="+", default=None, metavar="NAME", help="only these (default: all)")
     made.add_argument("--confirmations", type=whole, default=20, metavar="N", help="at most, for one epoch's error budget")
     made.add_argument("--seed", type=int, default=0)
@@ -50,7 +51,7 @@ def run(options: argparse.Namespace, started: float) -> None:
     with _campaign(store, options) as campaign:
         for _ in range(options.rounds):
             if campaign.round() is None:
-                print("nobody has anything to propose: compete more, or give --practice N", file=sys.stderr)
+                print("nobody has anything to propose: compete more, or give a larger --practice N", file=sys.stderr)
                 break
         if options.placebos:
             list(placebos.placebos(campaign, options.placebos))
@@ -83,7 +84,7 @@ def _campaign(store: Any, options: argparse.Namespace) -> Iterator[Any]:
         yield campaign
         return
     with evaluator:
-        practise(store, known.practice, options.practice, executor=options.executor, runs=practice_runs,
+        practise(store, known.practice, options.practice, evaluator=evaluator, runs=practice_runs,
                  cpu_seconds=3 * options.budget, say=lambda text: print(text, file=sys.stderr, flush=True))
         yield campaign
 

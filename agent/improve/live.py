@@ -18,6 +18,7 @@ from agent.compete import Setting, State, compete
 from agent.improve.epoch import epoch
 from agent.improve.evaluator import Arm, GateTask
 from agent.playbook.bundle import read
+from agent.playbook.tools import kit_of
 from agent.proposers.embedded import Embedded
 from agent.run import KIT, Options, open_record, prepare
 from agent.view import Quiet
@@ -82,6 +83,10 @@ class Live:
         if self._executor is not None:
             self._executor.__exit__(kind, error, trace)
 
+    def keeping(self, runs: Path) -> "Live":
+        """The same, whose runs join the record in that folder."""
+        return replace(self, keep=runs)
+
     def play(self, version: Path, task: GateTask, *, seed: int, cpu_seconds: float) -> Arm:
         assert self._executor is not None, "a Live evaluator is a context manager"
         with tempfile.TemporaryDirectory(prefix="medalist-arm-") as place:
@@ -92,7 +97,7 @@ class Live:
         known = prepare(task.folder, options)
         arrays = write_arrays(known.task, known.train, known.test, known.plan, dict(known.roles), place, seed=seed)
         meter.own, run = time.process_time(), f"{task.name}-{read(version).short}-{seed}"
-        setting = Setting(task=known.task, arrays=arrays, folder=place, kit=KIT, run=run, started=0.0,
+        setting = Setting(task=known.task, arrays=arrays, folder=place, kit=kit_of(KIT, version, place), run=run, started=0.0,
                           deadline=cpu_seconds * (1 - LAST_BLEND), seed=seed, slots=1, memory_bytes=MEMORY_BYTES,
                           policy=options.policy)
         with open_record(self.keep or place) as record:

@@ -10,21 +10,21 @@ from leaderboard.record import Record
 
 
 def practise(
-    store: Store, tasks: Sequence[GateTask], count: int, *, executor: str, runs: Path, cpu_seconds: float,
+    store: Store, tasks: Sequence[GateTask], count: int, *, evaluator: Live, runs: Path, cpu_seconds: float,
     say: Callable[[str], None],
 ) -> None:
-    """Play the first `count` practice tasks that the record in `runs` does not have yet, each with both versions."""
+    """Play those of the first `count` practice tasks that the record in `runs` does not have yet, each with both versions."""
     known = _known(runs / "record.db")
-    todo = [(task, version) for task in tasks for version in dict.fromkeys((store.current, store.load("zero").short))
-            if (task.name, version) not in known][: 2 * count]
+    todo = [(task, version) for task in tasks[:count] for version in dict.fromkeys((store.current, store.load("zero").short))
+            if (task.name, version) not in known]
     if not todo:
         return
     runs.mkdir(parents=True, exist_ok=True)
-    with Live(executor, keep=runs) as evaluator:
-        for task, version in todo:
-            arm = evaluator.play(store.folder(version), task, seed=1, cpu_seconds=cpu_seconds)
-            say(f"practice: {task.family} with {version}: {arm.entries} entries, loss {arm.loss:.4g} of {arm.floor:.4g}"
-                if arm.loss is not None else f"practice: {task.family} with {version}: no score")
+    keeping = evaluator.keeping(runs)
+    for task, version in todo:
+        arm = keeping.play(store.folder(version), task, seed=1, cpu_seconds=cpu_seconds)
+        say(f"practice: {task.family} with {version}: {arm.entries} entries, loss {arm.loss:.4g} of {arm.floor:.4g}"
+            if arm.loss is not None else f"practice: {task.family} with {version}: no score")
 
 
 def _known(path: Path) -> frozenset[tuple[str, str]]:

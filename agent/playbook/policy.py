@@ -104,6 +104,7 @@ class Policy:
     learns: bool = True  # whether the record's wins and losses are added to the priors
     unused: frozenset[str] = frozenset()
     macros: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tools: tuple[tuple[str, tuple[str, ...]], ...] = ()  # blocks of the version's own, `module.function`, and the roles they need
 
 
 BY_HAND = Policy()
@@ -140,7 +141,7 @@ def policy_of(bundle: Bundle) -> Policy:
     """Raises PlaybookError for what no playbook can say."""
     try:
         operators = bundle.table("operators.toml")
-        _known(operators, ("learns", "unused", "macros", "priors"), "operators.toml")
+        _known(operators, ("learns", "unused", "macros", "priors", "tools"), "operators.toml")
         return Policy(
             portfolio=_portfolio(bundle.table("portfolio.toml")), allocation=_allocation(bundle.table("allocation.toml")),
             stopping=_stopping(bundle.table("stopping.toml")),
@@ -148,6 +149,7 @@ def policy_of(bundle: Bundle) -> Policy:
                     for name, prior in operators.get("priors", {}).items()},
             learns=bool(operators.get("learns", True)), unused=frozenset(operators.get("unused", ())),
             macros={name: tuple(steps) for name, steps in operators.get("macros", {}).items()},
+            tools=tuple((tool["block"], tuple(tool.get("has", ()))) for tool in operators.get("tools", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PlaybookError(f"playbook {bundle.short} cannot be read: {type(error).__name__} {error}") from error

@@ -10,7 +10,8 @@ from optuna.trial import TrialState, create_trial
 from agent.bandit import Bandit
 from agent.operators import OPERATORS, Move, Parent, pick
 from agent.playbook.policy import BY_HAND, Policy
-from agent.solution import Recipe, Solution, render
+from agent.playbook.scope import holds
+from agent.solution import Block, Recipe, Solution, render
 from agent.spaces import SPACES, plain
 from agent.traits import Traits
 from leaderboard.record import Entry
@@ -31,8 +32,9 @@ class Embedded:
         self.rng = np.random.default_rng(seed)
         self.seed = seed
         self.sign = 1.0 if greater_is_better else -1.0
-        self.macros = policy.macros
-        self.arms = [name for name in (*OPERATORS, "tune", *policy.macros) if name not in policy.unused]
+        self.macros, self.tools = policy.macros, [name for name, has in policy.tools if holds({"has": has}, traits)]
+        arms = (*OPERATORS, "tune", *policy.macros, *(["add_tool"] if self.tools else []))
+        self.arms = [name for name in arms if name not in policy.unused]
         self.bandit = Bandit(self.arms, joined(policy.priors, priors or {} if policy.learns else {}),
                              strength=policy.allocation.prior_strength)
         self.waiting = policy.portfolio.moves(traits, seed)[:opening_moves]
@@ -74,10 +76,21 @@ class Embedded:
         move: Move | None = None
         for name in steps:
             among = parents if move is None else [Parent(self._entry(move, parents), move.recipe)]
-            move = self._tune(among) if name == "tune" else OPERATORS[name](among, self.traits, self.rng)
+            own = {"tune": self._tune, "add_tool": self._add_tool}.get(name)
+            move = own(among) if own else OPERATORS[name](among, self.traits, self.rng)
             if move is None:
                 return None
         return move
+
+    def _add_tool(self, parents: Sequence[Parent]) -> Move | None:
+        """A block of the playbook's own on a good recipe."""
+        parent = pick(parents, self.rng)
+        missing = [name for name in self.tools if not parent.recipe.has(name)]
+        if not missing or parent.recipe.model.startswith(("text.", "images.")):
+            return None
+        name = missing[int(self.rng.integers(len(missing)))]
+        return Move(parent.recipe.with_block(Block(name)), f"The playbook's {name} adds what entry {parent.entry.number} misses",
+                    (parent.entry.number,))
 
     @staticmethod
     def _entry(move: Move, parents: Sequence[Parent]) -> Entry:

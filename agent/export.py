@@ -17,6 +17,7 @@ import numpy as np
 import tasks
 from agent.blend import Blend
 from agent.choices import Choices, choices
+from agent.syntax import parse
 from leaderboard.record import Entry
 from tasks.arrays import Arrays
 from tasks.decision import Decision
@@ -149,7 +150,7 @@ def _needs(sources: Sequence[str], kit: Path) -> Needs:
 def _imports(source: str, package: str) -> list[str]:
     """Dotted names that a source imports, wherever in it; of `from a import b` both a and a.b, as b may be a module."""
     names = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parse(source)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

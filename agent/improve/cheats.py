@@ -1,11 +1,11 @@
 """What no honest change does: each check names what it found, and a name is enough to reject and to raise an alarm."""
 
-import ast
 import re
 from collections.abc import Mapping, Sequence
 
 from agent.improve.evaluator import Arm, GateTask
 from agent.playbook.bundle import HEAD, NAMES, Bundle
+from agent.syntax import parse
 
 OVERSPENT = 1.15       # times the budget, beyond a trial's own slack
 SLACK_SECONDS = 3.0
@@ -55,7 +55,7 @@ def _reaches(path: str, text: str) -> str:
     if not path.startswith("tools/"):
         return ""
     try:
-        ast.parse(text)
+        parse(text)
     except SyntaxError as error:
         return f"no Python: line {error.lineno}"
     found = next((word for word in REACHES if word in text), None)

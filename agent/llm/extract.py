@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agent.syntax import parse
+
 THOUGHT = re.compile(r"<(think|thinking|thought|reasoning|scratchpad)>.*?</\1>", re.DOTALL | re.IGNORECASE)
 THOUGHT_END = re.compile(r"</(think|thinking|thought|reasoning|scratchpad)>", re.IGNORECASE)
 THOUGHT_START = re.compile(r"\s*<(think|thinking|thought|reasoning|scratchpad)>", re.IGNORECASE)
@@ -149,7 +151,7 @@ def _bare(text: str, defines: str) -> Code:
 def _parsed(source: str) -> ast.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a doubtful escape is no error of ours
-        return ast.parse(source)
+        return parse(source)
 
 
 def _tree(source: str) -> ast.Module | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from agent.llm import Reply
 from agent.llm.extract import Code, code, without_thinking
 from agent.prompting.data_card import said
+from agent.syntax import parse
 
 LABELLED = r"^\W*{label}\W*:\W*(.+)$"
 TOOL_NAME = re.compile(r"^#\s*kit/([a-z][a-z0-9_]{1,30})\.py", re.MULTILINE)
@@ -71,7 +72,7 @@ def tool_of(text: str) -> tuple[Tool | None, str]:
 def family_of(source: str) -> str:
     """The kit's model that a source calls where it calls one kind only, else `own`."""
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return OWN
     calls = {f"{node.func.value.id}.{node.func.attr}" for node in ast.walk(tree)

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.syntax import parse
+
 BLOCK = ["train", "predict", "task"]
 LABELLED = ["train", "target", "predict", "task"]
 INSIDE = ("batch_ensemble", "boosters", "calendar", "clock", "heads", "linear", "losses", "nets", "packed", "residual",
@@ -57,7 +59,7 @@ def tools(kit: Path) -> list[Tool]:
 
 
 def _of_module(path: Path) -> Iterator[Tool]:
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and ast.get_docstring(node):
             kind = _kind(node)
             returns = f" -> {ast.unparse(node.returns)}" if kind == "tool" and node.returns else ""

@@ -23,22 +23,22 @@ from tasks.metrics import Metric, metric
 from tasks.spec import Tables, Task, load
 from tasks.submission import read_answers
 from tasks.tables import survey, typed
-from tasks.traps.pipeline import Best, Calibrated, Predictions, apparent, candidates, cross_fitted, encoded, predictions
+from tasks.traps.pipeline import Predictions, calibrated, cross_calibrated, encoded, predictions, score, strongest
 from tasks.validation import Folds, design
 
 
 @dataclass(frozen=True)
 class Trap:
-    """trap.toml. columns: "all" those of train.csv, or "with the id"; encode: a column encoded by the target;
-    calibrate: through an isotonic curve; candidates: how many models the best is chosen from."""
+    """trap.toml. columns: "all" those of train.csv, or "with the id"; encode: a column encoded by the target; select: how
+    many columns are chosen by the target; calibrate: whether the probabilities are."""
 
     trap: str
     naive_cv: str
     right: str
     columns: str = "all"
     encode: str | None = None
+    select: int | None = None
     calibrate: bool = False
-    candidates: int = 1
 
 
 @dataclass(frozen=True)
@@ -83,50 +83,48 @@ def compare(name: str, data: Path) -> Row:
     return Row(name, trap.trap, task.metric, _naive(trap, task, tables, truth, hidden), honest, scheme)
 
 
-def _naive(
-    trap: Trap, task: Task, tables: Tables, truth: np.ndarray, hidden: tuple[np.ndarray, np.ndarray],
-) -> Estimate:
+Hidden = tuple[np.ndarray, np.ndarray]  # the answers of the test rows, and which of them are private
+
+
+def _naive(trap: Trap, task: Task, tables: Tables, truth: np.ndarray, hidden: Hidden) -> Estimate:
+    """Encoded and chosen on all rows of train.csv, folds at random, calibrated on the rows that are scored."""
     features = _all_columns(trap, task, tables)
+    known, asked = features.iloc[: len(truth)], features.iloc[len(truth):]
     if trap.encode:
-        known, asked = features.iloc[: len(truth)], features.iloc[len(truth):]
         features = pd.concat([_encoded_at_once(known, rows, truth, trap.encode) for rows in (known, asked)])
+    if trap.select:
+        features = features[strongest(known, truth, trap.select)]
     folds: Folds = tuple(KFold(5, shuffle=True, random_state=0).split(truth))
-    made = predictions(candidates([str(name) for name in features], trap.candidates), features, truth, folds, final=False)
-    finish, judge = _finish(trap), metric(task.metric)
-    return _estimate(judge, apparent(finish, judge, truth, made), truth, made, finish, hidden)
+    made = predictions(features, truth, folds, final=False)
+    said = calibrated(made.out_of_fold, truth, made.out_of_fold) if trap.calibrate else made.out_of_fold
+    return _estimate(trap, metric(task.metric), truth, said, made, hidden)
 
 
-def _honest(
-    trap: Trap, task: Task, tables: Tables, truth: np.ndarray, hidden: tuple[np.ndarray, np.ndarray],
-) -> tuple[str, Estimate]:
+def _honest(trap: Trap, task: Task, tables: Tables, truth: np.ndarray, hidden: Hidden) -> tuple[str, Estimate]:
+    """Columns of the survey, folds of the plan; whatever is learned from answers is learned apart from those it is scored
+    on."""
     roles = survey(tables.train, tables.test, id=task.id, targets=task.targets, text=task.text).roles
     plan = design(task, tables.train, tables.test, roles, seed=0)
     kept = {name: role for name, role in roles.items() if name not in (plan.group, plan.time)}
     features = _numbers(typed(tables.train, tables.test, kept), keep=trap.encode)
-    made = predictions(candidates([str(name) for name in features], trap.candidates), features, truth, plan.folds,
-                       final=plan.scheme == "forward", encode=trap.encode)
-    finish, judge = _finish(trap), metric(task.metric)
-    cv, _ = cross_fitted(finish, judge, truth, made)
+    made = predictions(features, truth, plan.folds, final=plan.scheme == "forward", encode=trap.encode, select=trap.select)
+    said = cross_calibrated(made, truth) if trap.calibrate else made.out_of_fold
     groups = pd.factorize(tables.train[plan.group])[0] if plan.group else None
-    return plan.scheme, _estimate(judge, cv, truth, made, finish, hidden, groups=groups)
+    return plan.scheme, _estimate(trap, metric(task.metric), truth, said, made, hidden, groups=groups)
 
 
 def _estimate(
-    judge: Metric, cv: float, truth: np.ndarray, made: Predictions, finish: type, hidden: tuple[np.ndarray, np.ndarray],
-    *, groups: np.ndarray | None = None,
+    trap: Trap, judge: Metric, truth: np.ndarray, said: np.ndarray, made: Predictions, hidden: Hidden, *,
+    groups: np.ndarray | None = None,
 ) -> Estimate:
-    """The private score of the pipeline, and the chance in both scores, over rows or whole groups."""
-    answers, private = hidden
-    there = made.half >= 0
-    fitted = finish(judge, made.out_of_fold[there], truth[there])
-    said, given = fitted.apply(made.test)[private], answers[private]
-    inside, units = cross_fitted(finish, judge, truth, made)[1][there], groups[there] if groups is not None else None
-    chance = standard_error(judge, truth[there], inside, seed=0, groups=units)
-    return Estimate(cv, judge.score(given, said), float(np.hypot(chance, standard_error(judge, given, said, seed=0))))
-
-
-def _finish(trap: Trap) -> type:
-    return Calibrated if trap.calibrate else Best
+    """The score of what was said of the train rows, that of the test rows, and the chance in both, over rows or groups."""
+    there, (answers, private) = made.validated, hidden
+    test = calibrated(made.out_of_fold[there], truth[there], made.test) if trap.calibrate else made.test
+    units = groups[there] if groups is not None else None
+    chance = standard_error(judge, truth[there], said[there], seed=0, groups=units)
+    chance_there = standard_error(judge, answers[private], test[private], seed=0)
+    return Estimate(score(judge, truth, said, made), judge.score(answers[private], test[private]),
+                    float(np.hypot(chance, chance_there)))
 
 
 def _all_columns(trap: Trap, task: Task, tables: Tables) -> pd.DataFrame:

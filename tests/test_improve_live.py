@@ -45,7 +45,7 @@ def tiny_pools(tmp_path_factory: pytest.TempPathFactory) -> Pools:
 
 
 def test_a_round_plays_both_arms_with_equal_processor_seconds(home: Path, tiny_pools: Pools) -> None:
-    store, runs = Store(home), home / "work" / "practice"
+    store, runs = Store(home), home / "workshop" / "practice"
     with Live() as evaluator:
         practise(store, tiny_pools.practice, 1, evaluator=evaluator, runs=runs, cpu_seconds=SECONDS, say=lambda text: None)
         campaign = Campaign(store, tiny_pools, evaluator, lambda: gather([runs / "record.db"], hidden=frozenset()),

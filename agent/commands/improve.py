@@ -73,7 +73,7 @@ def _campaign(store: Any, options: argparse.Namespace) -> Iterator[Any]:
 
     known = pools.load(options.data, names=("practice", "gate", *(["vault"] if options.release else [])))
     hidden = frozenset(name for pool in ("gate", "vault") for name in pools.families()[pool][1])
-    practice_runs = store.home / "work" / "practice"
+    practice_runs = store.home / "workshop" / "practice"
     terms = Terms(cpu_seconds=options.budget, seed=options.seed, confirmations=options.confirmations)
     evaluator = Recorded.load(options.rehearse) if options.rehearse else Live(options.executor)
     campaign = Campaign(

@@ -58,7 +58,7 @@ class Campaign:
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.store.home / FILE)
-        self.journal = Journal(self.store.home / "work" / "journal.jsonl")
+        self.journal = Journal(self.store.home / "workshop" / "journal.jsonl")
 
     def round(self) -> Line | None:
         """One proposal from first to last; None where nobody has anything to propose. Goes on with one that was cut off."""
@@ -127,7 +127,7 @@ class Campaign:
 
     @property
     def _candidates(self) -> Path:
-        return self.store.home / "work" / "candidates"
+        return self.store.home / "workshop" / "candidates"
 
     def _judged(self, made: Mapping[str, Any], noise: float) -> dict[str, Any]:
         """All stages in order, to the first that rejects; the facts of the ledger's line."""

@@ -1,7 +1,9 @@
 """The benchmark: runs tasks x seeds, each in a process of its own, and writes docs/results.md and docs/results.json.
 
-Resumable: a result that is in the JSON is not run again. Plain folders may join: `--folders DIR` takes every folder
-below DIR that holds train.csv, test.csv and solution.csv (the answers, shown to nobody before the end of a run).
+Resumable: a result that is in the JSON is not run again. `--agent NAME` lets a rival (agent/rivals/) run instead of us: the
+same tasks, budget, threads and grader; crashes, overruns and invalid submissions are results too. Plain folders may
+join: `--folders DIR` takes every folder below DIR that holds train.csv, test.csv and solution.csv (the answers, shown to
+nobody before the end of a run).
 """
 
 import argparse
@@ -10,9 +12,10 @@ import json
 import math
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 from threading import Lock
@@ -21,10 +24,21 @@ from typing import Any
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from agent.bench_rivals import rival_lines
+from agent.commands.compete import locate
+from agent.output import UsageError
+from agent.rival_run import result as result_of
+from agent.rival_run import run_rival
+from agent.rivals import rival
+from leaderboard.grade import grade
 from tasks import catalogue
 from tasks.metrics import metric
+from tasks.spec import load_task
+from tasks.submission import SubmissionError
+from tasks.tables import TaskError
 
 DOCS = Path(__file__).parent.parent / "docs"
+OURS = "medalist"
 RIVALS = ("default LightGBM", "default CatBoost", "tuned LightGBM")
 
 
@@ -36,6 +50,7 @@ class Cell:
     target: str
     answers: Path | None
     seed: int
+    agent: str = OURS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,7 +77,7 @@ class Store:
         self.results: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
 
     def has(self, cell: Cell, budget: float, slots: int) -> bool:
-        key = (cell.name, cell.seed, budget, slots)
+        key = (cell.name, cell.seed, budget, slots, cell.agent)
         return any(_key(result) == key for result in self.results if "error" not in result)
 
     def add(self, result: dict[str, Any]) -> None:
@@ -73,8 +88,8 @@ class Store:
             self.path.write_text(json.dumps(self.results, indent=1) + "\n")
 
 
-def _key(result: dict[str, Any]) -> tuple[str, int, float, int]:
-    return result["task"], result["seed"], result["budget"], result["slots"]
+def _key(result: dict[str, Any]) -> tuple[str, int, float, int, str]:
+    return result["task"], result["seed"], result["budget"], result["slots"], result.get("agent", OURS)
 
 
 def _cells(options: argparse.Namespace) -> list[Cell]:
@@ -83,11 +98,13 @@ def _cells(options: argparse.Namespace) -> list[Cell]:
     for folder in sorted(options.folders.iterdir()) if options.folders else ():
         if (folder / "solution.csv").exists():
             cells += [Cell(folder.name, str(folder), folder / "solution.csv", seed) for seed in options.seeds]
-    return cells
+    return [replace(cell, agent=options.agent) for cell in cells]
 
 
 def _run(cell: Cell, options: argparse.Namespace) -> dict[str, Any]:
-    """One `medalist compete --json` in its own process; a failure is a result with an error line."""
+    """One `medalist compete --json` in its own process, or a rival in its; a failure is a result with an error line."""
+    if cell.agent != OURS:
+        return _run_rival(cell, options)
     command = [sys.executable, "-m", "agent.cli", "compete", cell.target, "--budget", str(options.budget), "--json",
                "--seed", str(cell.seed), "--slots", str(options.slots), "--runs", str(options.runs),
                "--data", str(options.data), *(["--answers", str(cell.answers)] if cell.answers else [])]
@@ -101,13 +118,33 @@ def _run(cell: Cell, options: argparse.Namespace) -> dict[str, Any]:
     return {**result, **{name: outcome[name] for name in kept}}
 
 
+def _run_rival(cell: Cell, options: argparse.Namespace) -> dict[str, Any]:
+    """A rival's run, graded as ours is; how it ended is its status."""
+    made = {"task": cell.name, "seed": cell.seed, "budget": options.budget, "slots": options.slots, "agent": cell.agent}
+    try:
+        folder, answers = locate(cell.target, options.data, cell.answers)
+        task = load_task(folder)
+        with tempfile.TemporaryDirectory() as place:
+            submission = Path(place) / "submission.csv"
+            run = run_rival(rival(cell.agent), folder, submission, budget=options.budget, threads=options.slots,
+                            seed=cell.seed, cache=options.cache, model=options.model)
+            graded = grade(task, submission, answers) if submission.exists() and answers else None
+    except (UsageError, TaskError, SubmissionError, catalogue.CatalogueError) as error:
+        return {**made, "error": " ".join(str(error).split())}
+    scores = {"private": graded.private, "private_standard_error": graded.private_standard_error,
+              "public": graded.public} if graded else {"private": None}
+    return {**made, "metric": task.metric, **scores, **result_of(run)}
+
+
 def page(results: Iterable[dict[str, Any]]) -> str:
     """The results as a Markdown page: one table a budget, one row a task, mean over seeds."""
-    good = [result for result in results if result.get("private") is not None]
+    every = list(results)
+    good = [result for result in every if result.get("agent", OURS) == OURS and result.get("private") is not None]
     lines = ["# Results", "", "Made by `make bench`. Private scores; mean over seeds. Bold: better than the rival row.", ""]
     for budget, slots in sorted({(result["budget"], result["slots"]) for result in good}, reverse=True):
         chosen = [result for result in good if (result["budget"], result["slots"]) == (budget, slots)]
         lines += [f"## {budget:g} seconds, {slots} processor{'s' if slots > 1 else ''}", "", *_table(chosen), ""]
+    lines += rival_lines(every)
     return "\n".join(lines)
 
 
@@ -156,6 +193,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--tasks", nargs="*", default=None, help="catalogue names; all when left out")
     parser.add_argument("--folders", type=Path, help="plain task folders with solution.csv")
+    parser.add_argument("--agent", default=OURS, help="a rival instead of us")
+    parser.add_argument("--cache", type=Path, default=Path("data/rivals"), help="where rivals' environments lie")
+    parser.add_argument("--model", default="", help="a language model, for rivals that need one")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--budget", type=float, default=300.0)
     parser.add_argument("--slots", type=int, default=2, help="processors of a run")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leaderboard.grade import grade
-from leaderboard.mlebench import Competition, prepared
+from leaderboard.mlebench import Competition, handed_out
 from leaderboard.mlebench.answers import write_answers
 from leaderboard.mlebench.medals import read_leaderboard, thresholds
 from leaderboard.mlebench.report import Report, report
@@ -26,7 +26,7 @@ class Place:
 
 def locate(id: str, *, mlebench_data: Path, data: Path, repository: Path | None = None) -> Place:
     """The competition, laid out below `data`/arranged. MleBenchError, with the command, where it is not prepared."""
-    known = prepared(id, mlebench_data, repository=repository)
+    known = handed_out(id, mlebench_data, repository=repository)
     folder = layout.arrange(known.public, data / "arranged" / id)
     return Place(known, folder, write_answers(load_task(folder), known.private, folder.parent / "private"))
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lookalikes import prepared as lay_out
 
-from leaderboard.mlebench import MleBenchError, competition, ids, prepared
+from leaderboard.mlebench import MleBenchError, competition, handed_out, ids
 from leaderboard.mlebench.medals import Thresholds, read_leaderboard, thresholds
 from leaderboard.mlebench.report import published, report, totals, write_reports
 
@@ -98,9 +98,9 @@ def test_what_is_not_there_is_one_line_that_says_what_to_do(tmp_path: Path) -> N
     with pytest.raises(MleBenchError, match=r"did you mean 'leaf-classification'"):
         competition("leaf-clasification", tmp_path)
     with pytest.raises(MleBenchError, match=r"not prepared in .*: run `mlebench prepare -c leaf-classification --data-dir"):
-        prepared("leaf-classification", tmp_path)
+        handed_out("leaf-classification", tmp_path)
     lay_out(tmp_path, "loans")
-    assert prepared("loans", tmp_path).leaderboard == tmp_path / "loans" / "leaderboard.csv"
+    assert handed_out("loans", tmp_path).leaderboard == tmp_path / "loans" / "leaderboard.csv"
     (tmp_path / "loans" / "leaderboard.csv").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
     with pytest.raises(MleBenchError, match=r"Git LFS pointer"):
         read_leaderboard(tmp_path / "loans" / "leaderboard.csv")

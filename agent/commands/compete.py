@@ -51,7 +51,7 @@ def run(options: argparse.Namespace, started: float) -> None:
     if options.submit and not options.task.startswith(KAGGLE):
         raise UsageError(f"--submit is for Kaggle's competitions and {options.task!r} is none: say kaggle:SLUG")
     folder, answers = locate(options.task, options.data, options.answers, options.mlebench_data)
-    ours = Path(options.task).is_dir()
+    ours = Path(options.task).is_dir() or options.task.startswith(MLEBENCH)
     started = started if ours else time.monotonic()  # preparing and downloading are not of the budget
     settings = run.Options(
         llm=choice(options),

@@ -30,7 +30,13 @@ class Competition:
 
     @property
     def prepared(self) -> bool:
-        return any(self.public.glob("*")) and any(self.private.glob("*"))
+        """Whether it can be competed in and graded."""
+        return self.handed_out and any(self.private.glob("*"))
+
+    @property
+    def handed_out(self) -> bool:
+        """Whether it can be competed in: inside MLE-bench's container there are no answers."""
+        return any(self.public.glob("*"))
 
 
 @cache
@@ -59,10 +65,10 @@ def competition(id: str, data: Path, *, repository: Path | None = None) -> Compe
     return Competition(id, folder / "prepared" / "public", folder / "prepared" / "private", found)
 
 
-def prepared(id: str, data: Path, *, repository: Path | None = None) -> Competition:
+def handed_out(id: str, data: Path, *, repository: Path | None = None) -> Competition:
     """The same; MleBenchError with the command that prepares it where it is not."""
     known = competition(id, data, repository=repository)
-    if not known.prepared:
+    if not known.handed_out:
         raise MleBenchError(f"{id} is not prepared in {data}: run `{preparing(id, data)}`")
     return known
 

@@ -96,7 +96,7 @@ def environment(rival: Rival, cache: Path) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "ready").exists():
             shutil.rmtree(folder, ignore_errors=True)
-            venv.create(folder, with_pip=True)
+            venv.create(folder)
             for packages in (rival.first, rival.packages):
                 _install(folder, packages, rival)
             (folder / "ready").write_text(pins)
@@ -106,7 +106,8 @@ def environment(rival: Rival, cache: Path) -> Path:
 def _install(folder: Path, packages: tuple[str, ...], rival: Rival) -> None:
     if not packages:
         return
-    command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
+    command = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install", "--quiet",
+               "--disable-pip-version-check", *packages]
     if rival.first and packages != rival.first:
         (folder / "first.txt").write_text("\n".join(rival.first))
         command += ["--constraint", str(folder / "first.txt")]

@@ -114,7 +114,8 @@ def _install(folder: Path, packages: tuple[str, ...], rival: Rival) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["pip gave no reason"]
-        raise UsageError(f"the environment of {rival.name} cannot be made: {lines[-1]}")
+        told = next((line for line in reversed(lines) if line.startswith("ERROR")), lines[-1])
+        raise UsageError(f"the environment of {rival.name} cannot be made: {told}")
 
 
 def _write_tables(task: Task, tables: Tables, case: Path) -> dict[str, str]:

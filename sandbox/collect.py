@@ -38,7 +38,7 @@ def _bytes(file: io.BufferedReader, shape: tuple[int, ...]) -> bytes:
         raise Invalid(f"the result has {facts.st_size} bytes, more than any array of shape {shape}")
     if facts.st_blocks * 512 + HEADER < facts.st_size:
         raise Invalid("the result is a sparse file")
-    return file.read(most + 1)
+    return file.read(facts.st_size)
 
 
 def _parsed(data: bytes) -> np.ndarray:

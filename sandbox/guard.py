@@ -111,8 +111,8 @@ class Guard:
 
     def _disk(self, pids: list[int]) -> str:
         limit, (held, fault) = self.limits.disk_bytes, watch.folder(self.folder)
-        if fault:
-            return fault
+        if fault or not self.folder.exists():
+            return fault or "its folder is gone"
         if held + watch.unlinked_bytes(pids, disk=self.folder.stat().st_dev) > limit:
             return f"more than {limit >> 20} MiB"
         if self.free - _free_bytes(self.folder) > 4 * limit + FREE_ROOM:

@@ -9,18 +9,24 @@ from pathlib import Path
 
 from sandbox import cgroup
 
-PREFIX = "medalist-trial-"
-NAME = re.compile(rf"{PREFIX}(\d+)-(\d+)-")
+PREFIX = "medalist-sandbox-"
+NAME = re.compile(rf"{PREFIX}(\d+)-(\d+)-(\d+)-")
+GONE = -1
 
 
 @cache
 def _own_prefix(pid: int) -> str:
-    return f"{PREFIX}{pid}-{_born(pid)}-"
+    return f"{PREFIX}{_numbering()}-{pid}-{_born(pid)}-"
 
 
 def prefix() -> str:
-    """How the names of this process's trials begin: its number and its birth, as numbers are used again."""
+    """How the names of this process's trials begin: its number, the namespace where that number counts, and its birth, as
+    numbers are used again."""
     return _own_prefix(os.getpid())
+
+
+def _numbering() -> int:
+    return os.stat("/proc/self/ns/pid").st_ino
 
 
 def belongs(name: str) -> bool:
@@ -55,13 +61,19 @@ def _ours(place: Path) -> bool:
 
 
 def _orphan(name: str) -> bool:
+    """Is its owner dead for certain? Owners in other namespaces cannot be seen from here."""
     found = NAME.match(name)
-    return found is not None and _born(int(found[1])) != int(found[2])
+    if found is None or int(found[1]) != _numbering():
+        return False
+    born = _born(int(found[2]))
+    return born is not None and born != int(found[3])
 
 
-def _born(pid: int) -> int:
-    """When a process was started, in ticks since the machine was; -1 where there is none."""
+def _born(pid: int) -> int | None:
+    """When a process was started, in ticks since the machine was; GONE where there is none, None where that cannot be seen."""
     try:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (FileNotFoundError, ProcessLookupError):
+        return GONE
     except (OSError, ValueError):
-        return -1
+        return None

@@ -81,14 +81,16 @@ def test_what_a_killed_agent_left_is_removed_and_what_a_living_one_has_is_not(
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    dead, reused, alive = (tmp_path / f"{leftovers.PREFIX}{name}" for name in (
-        "999999999-1-x", f"{os.getpid()}-1-x", f"{leftovers.prefix().removeprefix(leftovers.PREFIX)}x"))
-    for folder in (dead, reused, alive):
+    here = leftovers.prefix().removeprefix(leftovers.PREFIX).split("-")[0]
+    dead, reused, elsewhere, alive = (tmp_path / f"{leftovers.PREFIX}{name}" for name in (
+        f"{here}-999999999-1-x", f"{here}-{os.getpid()}-1-x", "1-999999999-1-x",
+        f"{leftovers.prefix().removeprefix(leftovers.PREFIX)}x"))
+    for folder in (dead, reused, elsewhere, alive):
         (folder / "scratch" / "deep").mkdir(parents=True)
     (dead / "scratch" / "deep").chmod(0)
-    group = cgroup.make(f"{leftovers.PREFIX}999999999-1-x", memory_bytes=1 << 26, processes=8)
+    group = cgroup.make(f"{leftovers.PREFIX}{here}-999999999-1-x", memory_bytes=1 << 26, processes=8)
     leftovers.sweep()
-    assert [folder.exists() for folder in (dead, reused, alive)] == [False, False, True]
+    assert [folder.exists() for folder in (dead, reused, elsewhere, alive)] == [False, False, True, True]
     assert group is None or not group.memory.exists()
 
 

@@ -23,6 +23,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from sandbox import leftovers
+
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]
 LABEL = 1234567.890625
@@ -110,7 +112,7 @@ def world() -> Iterator[World]:
     """All decoys, gone afterwards."""
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="medalist-attacks-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        stack.callback(leftovers.remove, folder)  # some are too deep for shutil
         folder.chmod(0o755)
         secret, tag = f"key-{secrets.token_hex(6)}", f"tag{secrets.token_hex(4)}"
         _data(folder / "data")

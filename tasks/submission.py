@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.arrays import truth_of
+from tasks.layout.rewriting import KEEP, REWRITINGS, labels_of
 from tasks.spec import CLASSED, Task, plain_labels
 from tasks.tables import TaskError, as_numbers, read_table
 
@@ -83,7 +84,8 @@ def _columns(task: Task, submitted: np.ndarray) -> list[np.ndarray]:
     if not np.isfinite(submitted.astype(float)).all():
         raise SubmissionError("predictions hold missing or infinite values")
     if form == "label":
-        return [_labels_of(task, submitted)]
+        names, offers = _labels_of(task, submitted), _rewritings(task.folder)
+        return [names if offers is None else _written(offers, names)]
     if form == "top_k":
         names = _labels_of(task, submitted)
         return [np.array([" ".join(row) for row in names], dtype=object)]
@@ -101,6 +103,22 @@ def _labels_of(task: Task, codes: np.ndarray) -> np.ndarray:
     if codes.size and (codes.min() < 0 or codes.max() >= len(known)):
         raise SubmissionError(f"class codes {codes.min()} to {codes.max()}, but the last class is {len(known) - 1}")
     return known[codes]
+
+
+@functools.lru_cache(maxsize=4)
+def _rewritings(folder: Path) -> pd.DataFrame | None:
+    """What each label means for each row of test.csv, where labels stand for texts (tasks/layout/rewriting.py)."""
+    path = folder / REWRITINGS
+    return pd.read_csv(path, dtype=str, keep_default_na=False) if path.is_file() else None
+
+
+def _written(offers: pd.DataFrame, labels: np.ndarray) -> np.ndarray:
+    """The text of each label; what no offer is (other, or one that a row lacks) stays as it is."""
+    texts = np.array(offers[KEEP], dtype=object)
+    for name in offers.columns[1:]:
+        chosen = (labels == name) & (offers[name] != "").to_numpy()
+        texts[chosen] = offers[name].to_numpy()[chosen]
+    return texts
 
 
 def check_submission(task: Task, path: Path) -> None:
@@ -174,6 +192,9 @@ def _numbers(values: pd.Series, path: Path) -> np.ndarray:
 
 
 def _codes(task: Task, values: pd.Series, path: Path) -> np.ndarray:
+    offers = _rewritings(task.folder)
+    if offers is not None:  # a text that no offer knows is `other`, whichever it is
+        values = labels_of(offers, values.astype("str").fillna(""))
     if values.isna().any():
         raise SubmissionError(f"{path.name} has {int(values.isna().sum())} rows without {values.name!r}")
     text = plain_labels(values)

@@ -12,6 +12,7 @@ from agent import mlebench
 from tasks import layout
 from tasks.layout.sound import read
 from tasks.spec import load
+from tasks.submission import write_submission
 from tasks.tables import TaskError, survey
 
 EXPECTED: dict[str, tuple[str, str, int, int, set[str]]] = {
@@ -28,6 +29,7 @@ EXPECTED: dict[str, tuple[str, str, int, int, set[str]]] = {
     "cells": ("binary", "auc", N, M, {"categorical", "image"}),
     "whales": ("binary", "auc", N, M, {"image"}),
     "birds": ("binary", "accuracy", N, M, {"image"}),
+    "numbers": ("multiclass", "accuracy", 750, 200, {"categorical", "numeric"}),
     "documents": ("regression", "rmse", 6 * 2400, 2 * 2400, {"numeric"}),
 }
 
@@ -53,6 +55,24 @@ def test_the_truth_in_the_form_of_the_sample_scores_best_and_the_sample_itself_i
         truth = next((tmp_path / "mlebench" / name / "prepared" / "private").glob("*.csv"))
         assert mlebench.graded(place, truth).score == pytest.approx(0, abs=1e-4)
         assert mlebench.graded(place, place.folder / "sample_submission.csv").valid_submission
+
+
+def test_rewritten_texts_are_written_as_texts_and_read_back(tmp_path: Path) -> None:
+    public = prepared(tmp_path / "mlebench", "numbers") / "prepared"
+    place = mlebench.locate("numbers", mlebench_data=tmp_path / "mlebench", data=tmp_path / "data")
+    task = load(place.folder)[0]
+    offers = pd.read_csv(place.folder / "rewritings.csv", dtype=str, keep_default_na=False)
+    known = np.array([task.classes.index("first" if row["first"] else "keep") for _, row in offers.iterrows()])
+    write_submission(task, known, tmp_path / "submission.csv")
+    answers = public / "private" / "answers.csv"
+    written, truth = (pd.read_csv(path, dtype=str) for path in (tmp_path / "submission.csv", answers))
+    right = (written == truth)["after"].mean()
+    assert mlebench.graded(place, tmp_path / "submission.csv").score == pytest.approx(right, abs=1e-5)
+    assert (written["after"] != offers["keep"]).sum() >= 35, "numbers are spoken out"
+    assert mlebench.graded(place, answers).score == 1.0
+    keep = np.full(len(offers), task.classes.index("keep"))
+    write_submission(task, keep, tmp_path / "submission.csv")
+    assert mlebench.graded(place, tmp_path / "submission.csv").score == pytest.approx(0.8)
 
 
 def test_what_a_trial_sees_of_files_tells_no_label(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 Read: zipped tables, JSON, sample submissions and train tables of other names, tests that only the sample lists, images
 and sounds named by id, labels in file names, further tables to join, a row for each pair of thing and object, images to
-be turned into images, tables too large to read whole. What was done is said in layout.json, which `load` repeats.
+be turned into images, texts to be rewritten, tables too large to read whole. What was done is said in layout.json, which
+`load` repeats.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ from tasks.layout import media, pixels, sampling
 from tasks.layout.gather import Found, Named, gather, name_tables, place, read_text
 from tasks.layout.joins import join
 from tasks.layout.pairs import pair_up
+from tasks.layout.rewriting import REWRITINGS, rewrite
 from tasks.tables import TaskError
 
 __all__ = ["arrange", "is_plain"]
@@ -108,7 +110,10 @@ def _as_it_is(found: list[Found], named: Named, sample: pd.DataFrame) -> bool:
     if named.train is None or named.test is None or {named.train.suffix, named.test.suffix} != {".csv"}:
         return False
     beside = [known for known in found if known.suffix in media.MEDIA] or named.others
-    return not beside and _answers(sample, read_text(named.test))
+    if beside:
+        return False
+    test = read_text(named.test)
+    return _answers(sample, test) and (sample.shape[1] != 2 or bool(set(sample.columns) & set(test.columns)))
 
 
 def _link(table: Found, target: Path, most_bytes: int) -> list[str]:
@@ -136,6 +141,12 @@ def _tables(
         named = Named(Found(named.train.name, part), named.test, named.sample, named.others)
     assert named.train is not None
     train, test = read_text(named.train), read_text(named.test) if named.test else None
+    choices = rewrite(train, test, sample)
+    if choices is not None:
+        choices.rewritings.to_csv(public / REWRITINGS, index=False)
+        told = {"id": sample.columns[0], "targets": [sample.columns[1]], "metric": "accuracy", "kind": "multiclass",
+                "submission": "label"}
+        return Tables(choices.train, choices.test, told, [*notes, "texts are rewritten: the label says which known way is right"])
     made = _rows(train, test, sample, both[0] | both[1])
     made.notes = notes + made.notes
     others = {table.name: read_text(table) for table in named.others}

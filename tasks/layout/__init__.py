@@ -140,6 +140,9 @@ def _tables(
         notes += _link(named.train, part, most_bytes)
         named = Named(Found(named.train.name, part), named.test, named.sample, named.others)
     assert named.train is not None
+    if named.test is None and not (both[0] or both[1] or named.others):
+        held = ", ".join(sorted(known.name for known in found))
+        raise TaskError(f"no test.csv: the folder holds {held}; the test rows need columns or files of their own")
     train, test = read_text(named.train), read_text(named.test) if named.test else None
     choices = rewrite(train, test, sample)
     if choices is not None:

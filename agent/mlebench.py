@@ -9,7 +9,7 @@ from leaderboard.mlebench.answers import write_answers
 from leaderboard.mlebench.medals import read_leaderboard, thresholds
 from leaderboard.mlebench.report import Report, report
 from tasks import layout
-from tasks.spec import load_task
+from tasks.spec import Task, load_task
 from tasks.submission import SubmissionError
 
 PREFIX = "mlebench:"
@@ -36,14 +36,14 @@ def graded(place: Place, submission: Path) -> Report:
     task = load_task(place.folder)
     board = place.competition.leaderboard
     marks = thresholds(read_leaderboard(board)) if board else None
-    return report(place.competition.id, submission, _score(place, submission), marks,
+    return report(place.competition.id, submission, _score(task, place.answers, submission), marks,
                   lower_is_better=not task.greater_is_better)
 
 
-def _score(place: Place, submission: Path) -> float | None:
-    if place.answers is None or not submission.is_file():
+def _score(task: Task, answers: Path | None, submission: Path) -> float | None:
+    if answers is None or not submission.is_file():
         return None
     try:
-        return grade(load_task(place.folder), submission, place.answers).private
+        return grade(task, submission, answers).private
     except SubmissionError:
         return None

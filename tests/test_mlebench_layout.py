@@ -23,14 +23,14 @@ EXPECTED: dict[str, tuple[str, str, int, int, set[str]]] = {
     "insults": ("binary", "auc", N, M, {"categorical", "text"}),
     "pizza": ("binary", "auc", N, M, {"categorical", "text", "numeric"}),
     "conductors": ("multiregression", "mean_rmsle", N, M, {"numeric"}),
-    "taxi": ("regression", "rmse", 60_000, M, {"numeric"}),
+    "taxi": ("regression", "rmse", 30_000, M, {"numeric"}),
     "loans": ("binary", "auc", 300, M, {"categorical", "numeric"}),
     "spines": ("binary", "log_loss", 3 * N, 3 * M, {"categorical", "image"}),
     "cells": ("binary", "auc", N, M, {"categorical", "image"}),
     "whales": ("binary", "auc", N, M, {"image"}),
     "birds": ("binary", "accuracy", N, M, {"image"}),
     "numbers": ("multiclass", "accuracy", 750, 200, {"categorical", "numeric"}),
-    "documents": ("regression", "rmse", 6 * 2400, 2 * 2400, {"numeric"}),
+    "documents": ("regression", "rmse", 4 * 2400, 2400, {"numeric"}),
 }
 
 
@@ -49,7 +49,7 @@ def test_a_layout_becomes_a_task_whose_answers_can_be_graded(tmp_path: Path, nam
 
 
 def test_the_truth_in_the_form_of_the_sample_scores_best_and_the_sample_itself_is_valid(tmp_path: Path) -> None:
-    for name in ("dogs", "cats", "spines", "documents"):
+    for name in ("dogs", "spines", "documents"):
         prepared(tmp_path / "mlebench", name)
         place = mlebench.locate(name, mlebench_data=tmp_path / "mlebench", data=tmp_path / "data")
         truth = next((tmp_path / "mlebench" / name / "prepared" / "private").glob("*.csv"))
@@ -86,12 +86,12 @@ def test_what_a_trial_sees_of_files_tells_no_label(tmp_path: Path) -> None:
 
 def test_a_train_table_that_is_too_large_is_read_in_part(tmp_path: Path) -> None:
     public = prepared(tmp_path / "mlebench", "taxi") / "prepared" / "public"
-    folder = layout.arrange(public, tmp_path / "taxi", most_bytes=1_000_000)
+    folder = layout.arrange(public, tmp_path / "taxi", most_bytes=600_000)
     whole, part = pd.read_csv(public / "labels.csv"), pd.read_csv(folder / "train.csv")
-    assert 5_000 < len(part) < 30_000 and (folder / "train.csv").stat().st_size <= 1_050_000
+    assert 5_000 < len(part) < 20_000 and (folder / "train.csv").stat().st_size <= 650_000
     assert part["key"].is_unique and part.merge(whole).shape == part.shape
     places = whole.reset_index().merge(part)["index"]
-    assert places.is_monotonic_increasing and places.max() - places.min() > 20_000
+    assert places.is_monotonic_increasing and places.max() - places.min() > 10_000
     assert "of its rows are read" in " ".join(json.loads((folder / "layout.json").read_text()))
 
 

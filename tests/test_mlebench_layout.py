@@ -112,6 +112,15 @@ def test_a_table_that_holds_the_target_is_not_joined(tmp_path: Path) -> None:
     assert not any("history" in column for column in pd.read_csv(folder / "train.csv"))
 
 
+def test_a_test_that_is_only_ids_is_no_test(tmp_path: Path) -> None:
+    public = prepared(tmp_path / "mlebench", "taxi") / "prepared" / "public"
+    sample = pd.read_csv(public / "sample_submission.csv")
+    pd.read_csv(public / "labels.csv").head(len(sample)).assign(key=sample["key"]).to_csv(public / "labels.csv", index=False)
+    (public / "test.csv").unlink()
+    with pytest.raises(TaskError, match=r"no test.csv: the folder holds"):
+        layout.arrange(public, tmp_path / "taxi")
+
+
 def test_a_folder_without_a_sample_or_with_a_broken_archive_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "notes.txt").write_text("x")

@@ -24,7 +24,7 @@ FILES = sorted(path for path in Path(rivals.__file__).parent.glob("*.py") if pat
 def test_every_rival_is_one_file_with_pinned_packages_that_imports_nothing_of_ours(file: Path) -> None:
     known = next(name for name in names() if name.split("-")[0] == file.stem)
     made = rival(known)
-    assert all(re.fullmatch(r"[A-Za-z0-9_.\-]+==[\w.]+", pin) for pin in (*made.first, *made.packages))
+    assert all(re.fullmatch(r"[A-Za-z0-9_.\-]+(\[\w+\])?==[\w.]+", pin) for pin in (*made.first, *made.packages))
     tree = ast.parse(file.read_text())
     outside = {alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     outside |= {str(node.module).split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}

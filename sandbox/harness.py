@@ -29,10 +29,11 @@ def main(inputs: str, scratch: str) -> int:
 
 
 def _run(source: str, card: dict[str, Any], inputs: Path) -> Any:
-    train, target, predict = load(card, inputs)
+    """The solution's module runs before the fold is read: what cannot run costs no reading."""
     module = ModuleType("solution")
     sys.modules["solution"] = module
     exec(compile(source, "solution.py", "exec"), module.__dict__)
+    train, target, predict = load(card, inputs)
     return module.fit_predict(train, target, predict, SimpleNamespace(**card))
 
 

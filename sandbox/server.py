@@ -247,10 +247,11 @@ def _payload(request: dict[str, Any], pools: Any, *, alone: bool) -> None:
         if walls["own_user"]:
             lockdown.drop_privileges(request["uid"])
         os.chdir(places["scratch"])
+        if walls["landlock"] or walls["filter"]:
+            lockdown.prctl(lockdown.PR_SET_NO_NEW_PRIVS, 1)
         if walls["landlock"]:
             lockdown.landlock([(path, rights) for path, rights in request["rules"]])
         if walls["filter"]:
-            lockdown.prctl(lockdown.PR_SET_NO_NEW_PRIVS, 1)
             lockdown.seccomp(strict=walls["filter"] == "strict", memfd=request["memfd"])
         os.environ.clear()
         os.environ.update(request["environment"])

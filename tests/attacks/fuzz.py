@@ -47,7 +47,7 @@ FRAGMENTS = st.one_of(
                      "__builtins__.clear()", "sys.path.clear()", "global predict", "#!/bin/sh\n", "\r", "\t",
                      "# -*- coding: utf-7 -*-\n"]))
 WAYS = st.sampled_from(["put", "cut", "twice", "line", "swap"])
-EDITS = st.lists(st.tuples(WAYS, st.floats(0, 1), st.integers(0, 40), FRAGMENTS), min_size=1, max_size=6)
+EDITS = st.lists(st.tuples(WAYS, st.floats(0, 1), st.integers(0, 40), FRAGMENTS), min_size=1, max_size=3)
 
 
 def mutated(text: str, edits: list[tuple[str, float, int, str]]) -> str:

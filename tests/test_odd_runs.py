@@ -28,6 +28,17 @@ def one_test_row_string_ids_a_column_of_nothing_and_infinity(folder: Path) -> Pa
     return write_folder(folder, train, test, test[["id"]].assign(y=0.5))
 
 
+def numbers_written_as_people_write_them(folder: Path) -> Path:
+    """Money, thousands, percent, and postal codes of which a few have letters."""
+    rng = np.random.default_rng(0)
+    made = rows(360).assign(
+        price=[f"${value:,}" for value in rng.integers(100, 90_000, 360)], share=[f"{v}%" for v in rng.integers(0, 100, 360)],
+        code=[f"{value:05}" for value in rng.integers(1_000, 1_040, 360)], y=[0, 1] * 180)
+    made.loc[[5, 320], "code"] = "E2A4H"
+    train, test = made.iloc[:300], made.iloc[300:].drop(columns="y").reset_index(drop=True)
+    return write_folder(folder, train, test, test[["id"]].assign(y=0.5))
+
+
 def a_class_of_one_row_in_another_encoding(folder: Path) -> Path:
     made = folder_with_target(folder, ["oui"] * 58 + ["été", "non"], sample="oui")
     (made / "train.csv").write_bytes((made / "train.csv").read_text(encoding="utf-8").encode("cp1252"))
@@ -44,6 +55,7 @@ def ten_thousand_columns(folder: Path) -> Path:
 
 @pytest.mark.parametrize("make", [
     one_test_row_string_ids_a_column_of_nothing_and_infinity, a_class_of_one_row_in_another_encoding, ten_thousand_columns,
+    numbers_written_as_people_write_them,
 ])
 def test_an_odd_folder_is_run_to_the_end(make: Callable[[Path], Path], tmp_path: Path) -> None:
     folder = make(tmp_path / "task")

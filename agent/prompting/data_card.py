@@ -13,6 +13,7 @@ import pandas as pd
 
 from tasks.arrays import truth_of
 from tasks.spec import CLASSED, Task
+from tasks.tables import as_numbers
 
 ROWS = 20_000           # looked at for numbers on columns
 COLUMNS = 120           # described one by one
@@ -103,11 +104,11 @@ def _column(name: str, role: str, train: pd.Series, test: pd.Series, bound: floa
 
 
 def _holds(role: str, train: pd.Series, test: pd.Series) -> str:
-    known = train.dropna()
+    known = as_numbers(train).dropna() if role == "numeric" else train.dropna()
     if known.empty:
         return "nothing in train"
     if role == "numeric":
-        return _numbers(known.astype(float))
+        return _numbers(known)
     if role == "datetime":
         ends = [_day(series) for series in (train, test)]
         return f"train {ends[0]}, test {ends[1]}"
@@ -138,7 +139,7 @@ def association(column: pd.Series, goal: np.ndarray, role: str) -> float | None:
     """|Spearman correlation| of numbers with the goal (n,); for levels the correlation ratio, small levels shrunk; else None."""
     ranks = pd.Series(goal).rank().to_numpy()
     if role == "numeric":
-        values = column.astype(float)
+        values = as_numbers(column)
         known = np.isfinite(values.to_numpy())
         if known.sum() < 10 or values[known].nunique() < 2 or np.ptp(ranks[known]) == 0:
             return None

@@ -11,6 +11,8 @@ from agent.traits import Traits
 from leaderboard.record import Entry
 
 WIDE = 400
+READERS = ("text.reduce", "images.features", "sound.features")  # without them columns are not read
+WHOLE = ("text.", "images.")  # models that read the columns themselves: blocks are nothing to them
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def add_feature(parents: Sequence[Parent], traits: Traits, rng: np.random.Genera
     """One more block on a good recipe."""
     parent = pick(parents, rng)
     missing = [block for block in menu(traits) if not parent.recipe.has(block.name)]
-    if not missing or parent.recipe.model.startswith(("text.", "images.")):
+    if not missing or parent.recipe.model.startswith(WHOLE):
         return None
     block = missing[rng.integers(len(missing))]
     return Move(parent.recipe.with_block(block), f"{block.name} adds what entry {parent.entry.number} misses",
@@ -66,7 +68,7 @@ def add_feature(parents: Sequence[Parent], traits: Traits, rng: np.random.Genera
 def drop_feature(parents: Sequence[Parent], traits: Traits, rng: np.random.Generator) -> Move | None:
     """One block fewer: an equal score with less is a gain."""
     parent = pick(parents, rng)
-    droppable = [block.name for block in parent.recipe.blocks if block.name not in ("text.reduce", "images.features")]
+    droppable = [block.name for block in parent.recipe.blocks if block.name not in READERS]
     if not droppable:
         return None
     name = droppable[rng.integers(len(droppable))]
@@ -84,7 +86,7 @@ def crossover(
     """The blocks of one parent with the model (and settings) of another family's best."""
     first = pick(parents, rng)
     others = [p for p in parents if p.recipe.family != first.recipe.family and "." in p.recipe.model]
-    others = [p for p in others if not p.recipe.model.startswith(("text.", "images."))]
+    others = [p for p in others if not p.recipe.model.startswith(WHOLE)]
     if not others:
         return None
     second = pick(others, rng)

@@ -11,6 +11,7 @@ TARGET_MEAN = Block("encoders.target_mean")
 PAIRS = Block("features.pairs")
 IMAGE = Block("images.features")
 LAGS = Block("calendar.lags")
+SOUND = Block("sound.features")
 
 CAREFUL = {"learning_rate": 0.03, "num_leaves": 15, "feature_fraction": 0.5, "min_child_samples": 10}
 FEW_ROWS = 20_000
@@ -22,7 +23,7 @@ WIDE = 400
 def basic_blocks(traits: Traits) -> tuple[Block, ...]:
     """What makes the columns readable for a booster, nothing more."""
     blocks = [LEVELS] if traits.coded else []
-    blocks += [IMAGE] if traits.image else []
+    blocks += [SOUND if traits.sound else IMAGE] if traits.image else []
     blocks += [DATES] if traits.datetime else []
     blocks += [TEXT] if traits.text else []
     return tuple(blocks)
@@ -58,7 +59,13 @@ def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str
         moves.append((Recipe("text.linear_model"), "Words and characters carry the label: a sparse linear model"))
         bayes = Recipe("text.linear_model", params={"naive_bayes": True, "strength": 0.1})
         moves.append((bayes, "Naive Bayes ratios as features of a linear model"))
-    if traits.image or traits.pixels:
+    if traits.sound:
+        moves.append((Recipe("images.convnet", params={"mirror": False, "shift": 0.05}),
+                      "A spectrogram is a picture that has no mirror image"))
+        moves.append((Recipe("linear.regularised", basic), "Loudness by band and time, added up"))
+        if traits.rows <= KERNEL_ROWS:
+            moves.append((Recipe("linear.support_vectors", basic), "Sounds that are alike have like labels"))
+    elif traits.image or traits.pixels:
         moves.append((Recipe("images.convnet"), "Pixels want a convolutional net"))
     if traits.categorical + traits.coded >= 2 and traits.top_levels > 200:
         coded = (LEVELS,) if traits.coded else ()

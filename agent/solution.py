@@ -24,8 +24,8 @@ SUPERVISED = frozenset({
 
 LOOKING = frozenset({"boosters", "linear", "text"})
 
-MAKERS = ("encoders.levels", "images.features", "calendar.features", "features.dates", "encoders.rare", "encoders.pairs",
-          "calendar.lags")
+MAKERS = ("encoders.levels", "images.features", "sound.features", "calendar.features", "features.dates",
+          "encoders.rare", "encoders.pairs", "calendar.lags")
 # blocks that make columns for others to work on: they come first, in this order
 
 

@@ -26,6 +26,8 @@ DATE_FORMATS = (
 TIMES = ("", " %H:%M:%S", " %H:%M", " %I:%M %p", " %I:%M:%S %p")
 LIKE_DATE = re.compile(r"\d[-/.]\d|\d[-/. ][A-Za-z]{3}|[A-Za-z]{3}[-/. ]\d")
 CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+LETTERS = re.compile(r"[^\W\d_]+(?:[ .,'’/&()-]+[^\W\d_]+)*[.)]?")
+SMILES = re.compile(r"(?:\[[^\[\]\s]{1,24}\]|Br|Cl|[BCNOPSFIbcnops]|[-=#$:/\\.()@+]|%\d\d|\d)+")
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
 
 
@@ -324,15 +326,24 @@ def _plain(dates: pd.Series) -> pd.Series:
 
 
 def _reads_as_text(sample: pd.Series) -> bool:
-    """Sentences: four words or more, or long and mostly unique; Chinese, Japanese and Korean write without spaces."""
+    """Sentences: four words or more, or long and mostly unique; Chinese, Japanese and Korean write without spaces. Also
+    formulas of molecules and of sequences, and names: mostly unique, of letters alone."""
     unique = sample.nunique()
     if unique < max(20, 0.05 * len(sample)):
         return False
+    if is_formula(sample) or (unique > 0.5 * len(sample) and sample.str.fullmatch(LETTERS).mean() >= 0.9):
+        return True
     words = sample.str.count(r"\s+") + 1
     length = sample.str.len()
     mostly_unique = unique > 0.5 * len(sample)
     cjk = sample.str.contains(CJK).mean() > 0.5 and length.mean() >= 6
     return bool(words.mean() >= 4 or (mostly_unique and (cjk or (length.mean() >= 25 and words.mean() > 1.5))))
+
+
+def is_formula(sample: pd.Series) -> bool:
+    """Whether texts are molecules written as SMILES: bonds, brackets and rings between symbols of atoms."""
+    telling = sample.str.contains(r"[=#()\[\]\d]").mean() >= 0.5 and sample.str.len().mean() >= 5
+    return bool(telling and sample.str.fullmatch(SMILES).mean() >= 0.95 and sample.str.contains("[Cc]").mean() >= 0.9)
 
 
 def image_files(assets: Path, *, first: str = "") -> dict[str, str]:

@@ -119,7 +119,7 @@ def locate(task: str, data: Path, answers: Path | None, mlebench_data: Path = ML
 
     if task in (*catalogue.names(), *catalogue.traps()):
         public = catalogue.prepare(task, data, data / "cache") / "public"
-        return public, public.parent / "private" / "answers.csv"
+        return _laid_out(public, data, name=task), public.parent / "private" / "answers.csv"
     if task.startswith(KAGGLE):
         from agent import kaggle_run
 
@@ -135,11 +135,12 @@ def locate(task: str, data: Path, answers: Path | None, mlebench_data: Path = ML
                      f"{', '.join(catalogue.names())}")
 
 
-def _laid_out(folder: Path, data: Path) -> Path:
-    """A user's folder as it is, or laid out below `data`/arranged where its files are not called and packed as usual."""
+def _laid_out(folder: Path, data: Path, *, name: str = "") -> Path:
+    """A folder as it is, or laid out below `data`/arranged where its files are not called and packed as usual, or more
+    than one table or sounds belong to its rows. name: what to call it, for a task of the catalogue."""
     from tasks import layout
 
     if not folder.is_dir() or layout.is_plain(folder):
         return folder
     place = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]
-    return layout.arrange(folder, data / "arranged" / f"{folder.resolve().name}-{place}")
+    return layout.arrange(folder, data / "arranged" / (name or f"{folder.resolve().name}-{place}"))

@@ -13,6 +13,7 @@ from .columns import Frames
 
 SPACELESS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 
+CODED = re.compile(r"(?:[a-z]\d+ ?)+")
 SHARPNESS = 8.0  # of the soft-max over ridge scores, which shrink towards the classes' shares
 
 
@@ -25,6 +26,10 @@ def tfidf(train: pd.Series, predict: pd.Series, *, characters: bool = True, most
     readers: list[dict[str, Any]] = [{"analyzer": "word", "ngram_range": (1, 2), "token_pattern": r"(?u)\b\w+\b"}]
     if _is_spaceless(left):
         readers = [{"analyzer": "char", "ngram_range": (1, 3)}]
+    elif _is_formula(left):
+        readers = [{"analyzer": "char", "ngram_range": (1, 5), "lowercase": False}]
+    elif _is_coded(left):
+        readers = [{"analyzer": "word", "token_pattern": r"\S+"}]
     elif characters:
         readers.append({"analyzer": "char_wb", "ngram_range": (2, 4)})
     parts = [_read(left, right, reader, most) for reader in readers]
@@ -34,6 +39,18 @@ def tfidf(train: pd.Series, predict: pd.Series, *, characters: bool = True, most
 def _is_spaceless(lines: list[str]) -> bool:
     sample = lines[:2_000]
     return sum(len(SPACELESS.findall(line)) for line in sample) > 0.2 * sum(map(len, sample))
+
+
+def _is_formula(lines: list[str]) -> bool:
+    """Long strings without spaces: formulas of molecules, sequences of amino acids."""
+    sample = [line for line in lines[:500] if line]
+    return bool(sample and np.mean([" " not in line for line in sample]) > 0.95 and np.mean([*map(len, sample)]) > 15)
+
+
+def _is_coded(lines: list[str]) -> bool:
+    """Words that stand for things, a letter and a number each: their characters and their order say nothing."""
+    sample = [line for line in lines[:500] if line]
+    return bool(sample and np.mean([bool(CODED.fullmatch(line)) for line in sample]) > 0.95)
 
 
 def _read(left: list[str], right: list[str], reader: dict[str, Any], most: int) -> matrix.Sparse:

@@ -8,7 +8,7 @@ import optuna
 from optuna.trial import TrialState, create_trial
 
 from agent.bandit import Bandit
-from agent.operators import OPERATORS, Move, Parent, pick
+from agent.operators import OPERATORS, WHOLE, Move, Parent, pick
 from agent.playbook.policy import BY_HAND, Policy
 from agent.playbook.scope import holds
 from agent.solution import Block, Recipe, Solution, render
@@ -86,7 +86,7 @@ class Embedded:
         """A block of the playbook's own on a good recipe."""
         parent = pick(parents, self.rng)
         missing = [name for name in self.tools if not parent.recipe.has(name)]
-        if not missing or parent.recipe.model.startswith(("text.", "images.")):
+        if not missing or parent.recipe.model.startswith(WHOLE):
             return None
         name = missing[int(self.rng.integers(len(missing)))]
         return Move(parent.recipe.with_block(Block(name)), f"The playbook's {name} adds what entry {parent.entry.number} misses",

@@ -1,24 +1,27 @@
 """Lays a competition's files out as the folder that tasks/spec.py reads, whatever they are called and packed in.
 
 Read: zipped tables, JSON, sample submissions and train tables of other names, tests that only the sample lists, images
-and sounds named by id, labels in file names, further tables to join, a row for each pair of thing and object, images to
-be turned into images, texts to be rewritten, tables too large to read whole. What was done is said in layout.json, which
-`load` repeats.
+and sounds named by id, labels in file names, further tables to join, molecules, a row for each pair of thing and object,
+images to be turned into images, texts to be rewritten, tables too large to read whole. What was done is said in
+layout.json, which `load` repeats.
 """
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import tempfile
+import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import tomli_w
 
-from tasks.layout import media, pixels, sampling
-from tasks.layout.gather import Found, Named, gather, name_tables, place, read_text
+from tasks.layout import media, molecules, pixels, sampling
+from tasks.layout.gather import SOUNDS, TABLES, Found, Named, gather, head, name_tables, place, read_text
 from tasks.layout.joins import join
 from tasks.layout.pairs import pair_up
 from tasks.layout.rewriting import REWRITINGS, rewrite
@@ -40,11 +43,34 @@ class Tables:
 
 
 def is_plain(folder: Path, *, most_bytes: int = MOST_BYTES) -> bool:
-    """Whether tasks/spec.py reads the folder as it is: train.csv, test.csv, and a sample of the usual name if any."""
-    plain = all((folder / name).is_file() for name in ("train.csv", "test.csv"))
+    """Whether tasks/spec.py reads all of the folder as it is: train.csv, test.csv, a sample of the usual name if any, and
+    beside a sample no further table, sound or molecule, which are to be read into the rows."""
+    if not all((folder / name).is_file() for name in ("train.csv", "test.csv")):
+        return False
     other = [p for p in folder.glob("*.csv*") if "sample" in p.name.lower() and p.name != "sample_submission.csv"]
-    named = (folder / "sample_submission.csv").is_file() or not other
-    return plain and named and (folder / "train.csv").stat().st_size <= most_bytes
+    sampled = (folder / "sample_submission.csv").is_file()
+    whole = (sampled or not other) and (folder / "train.csv").stat().st_size <= most_bytes
+    return whole and not (sampled and (_holds_more(folder) or bool(_molecules(Found("test.csv", folder / "test.csv")))))
+
+
+def _holds_more(folder: Path) -> bool:
+    """Tables beside those that every competition has, or sounds."""
+    usual = {"train.csv", "test.csv", "layout.json"}
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            suffix = Path(name).suffix.lower()
+            table = parent == str(folder) and suffix in TABLES and name not in usual and "submission" not in name.lower()
+            if table or suffix in SOUNDS:
+                return True
+    return False
+
+
+def _molecules(table: Found) -> list[str]:
+    """Columns of molecules, by the first rows."""
+    try:
+        return molecules.columns_of(head(table))
+    except TaskError:  # what reads the table in earnest says what is wrong with it
+        return []
 
 
 def arrange(folder: Path, into: Path, *, most_bytes: int = MOST_BYTES) -> Path:
@@ -110,7 +136,7 @@ def _as_it_is(found: list[Found], named: Named, sample: pd.DataFrame) -> bool:
     if named.train is None or named.test is None or {named.train.suffix, named.test.suffix} != {".csv"}:
         return False
     beside = [known for known in found if known.suffix in media.MEDIA] or named.others
-    if beside:
+    if beside or _molecules(named.test):
         return False
     test = read_text(named.test)
     return _answers(sample, test) and (sample.shape[1] != 2 or bool(set(sample.columns) & set(test.columns)))
@@ -152,10 +178,26 @@ def _tables(
         return Tables(choices.train, choices.test, told, [*notes, "texts are rewritten: the label says which known way is right"])
     made = _rows(train, test, sample, both[0] | both[1])
     made.notes = notes + made.notes
-    others = {table.name: read_text(table) for table in named.others}
+    others, unread = _others(named)
+    made.notes += unread
     made.train, made.test, joined = join(made.train, made.test, others, targets=_targets(made))
     made.notes += joined
-    return _with_media(made, both[0], both[1], public)
+    smiles = [name for name in molecules.columns_of(made.test) if name in made.train.columns]
+    made.train, made.test, said = molecules.describe(made.train, made.test, smiles)
+    made.notes += said
+    return _with_media(made, both[0], both[1], public, sample)
+
+
+def _others(named: Named) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Further tables that can be read, and a sentence for each that cannot."""
+    tables: dict[str, pd.DataFrame] = {}
+    unread = []
+    for table in named.others:
+        try:
+            tables[table.name] = read_text(table)
+        except TaskError as error:
+            unread.append(f"left out: {error}")
+    return tables, unread
 
 
 def _rows(train: pd.DataFrame, test: pd.DataFrame | None, sample: pd.DataFrame, media_names: dict[str, Found]) -> Tables:
@@ -189,7 +231,7 @@ def _targets(tables: Tables) -> list[str]:
 
 
 def _with_media(
-    tables: Tables, train_media: dict[str, Found], test_media: dict[str, Found], public: Path,
+    tables: Tables, train_media: dict[str, Found], test_media: dict[str, Found], public: Path, sample: pd.DataFrame,
 ) -> Tables:
     """A column with the path of each row's image, where a column of both tables names them."""
     shared = tables.train[[c for c in tables.train.columns if c in tables.test.columns]]
@@ -202,8 +244,11 @@ def _with_media(
     tables.train, tables.test = (side.assign(**{name: path}) for side, path in
                                  zip((tables.train, tables.test), paths, strict=True))
     tables.notes.append(f"files named by {column!r} belong to the rows")
+    told = bool(tables.train[column].duplicated().any())  # else a name is of one row only and says nothing
     if tables.settings.get("group") == column:
         tables.settings["group"] = name
+        told = False
+    if not told and column not in sample.columns:
         tables.train, tables.test = (side.drop(columns=column) for side in (tables.train, tables.test))
     return tables
 
@@ -247,6 +292,14 @@ def _describe(found: list[Found], settings: dict[str, Any], public: Path) -> Non
             shutil.copyfile(known.path, public / "description.md")
         if known.name == "task.toml":
             shutil.copyfile(known.path, public / "task.toml")
-    if not (public / "task.toml").exists() and settings:
-        lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
-        (public / "task.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path = public / "task.toml"
+    if path.exists():
+        stated = tomllib.loads(path.read_text(encoding="utf-8"))
+        stated.pop("assets", None)  # they lie elsewhere now
+        if "text" in stated:
+            there = head(Found("train.csv", public / "train.csv")).columns
+            named = [stated["text"]] if isinstance(stated["text"], str) else stated["text"]
+            stated["text"] = [name if name in there else f"{name}.fragments" for name in named]
+        path.write_text(tomli_w.dumps(stated), encoding="utf-8")
+    elif settings:
+        path.write_text(tomli_w.dumps(settings), encoding="utf-8")

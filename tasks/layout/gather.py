@@ -16,7 +16,7 @@ import pandas as pd
 from tasks.tables import IMAGE_SUFFIXES, TaskError, encoding_of, separator_of
 
 TABLES = {".csv", ".tsv", ".json", ".jsonl", ".parquet"}
-SOUNDS = {".wav", ".aif", ".aiff", ".aifc"}
+SOUNDS = {".wav", ".aif", ".aiff", ".aifc", ".flac", ".ogg", ".mp3"}
 MEDIA = IMAGE_SUFFIXES | SOUNDS
 HEAD = 200
 

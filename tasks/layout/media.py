@@ -3,14 +3,16 @@
 Neutral names matter: trials see the names of files, and some competitions write the label into them.
 """
 
+import os
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
 
 from tasks.layout.gather import MEDIA, SOUNDS, Found, place
-from tasks.layout.sound import spectrogram
+from tasks.layout.sound import SUFFIX, spectrogram
 
 ASSETS = "assets"
 MATCHED = 0.95
@@ -44,13 +46,14 @@ def lay_out(names: pd.Series, media: Mapping[str, Found], into: Path, side: str)
     folder = into / ASSETS / side
     folder.mkdir(parents=True, exist_ok=True)
     placed: dict[str, str] = {}
-    for name in dict.fromkeys(names):
-        if name in media:
-            known = media[name]
-            suffix = ".png" if known.suffix in SOUNDS else known.suffix
-            target = folder / f"file-{len(placed):07d}{suffix}"
-            _place(known, target)
-            placed[name] = f"{side}/{target.name}"
+    work: list[tuple[Found, Path]] = []
+    for name in (name for name in dict.fromkeys(names) if name in media):
+        known = media[name]
+        target = folder / f"file-{len(placed):07d}{SUFFIX if known.suffix in SOUNDS else known.suffix}"
+        work.append((known, target))
+        placed[name] = f"{side}/{target.name}"
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # transforms of sounds run outside of Python's lock
+        list(pool.map(lambda pair: _place(*pair), work))
     return names.map(lambda name: placed.get(name, "")).astype("str")
 
 

@@ -1,91 +1,74 @@
-"""Turns a sound into a small picture of its frequencies over time, so that what reads images reads sounds.
+"""Turns a sound into a picture of its frequencies over time: log-mel power, so that what reads images reads sounds.
 
-WAV is read by SciPy, AIFF (which no installed library reads) here: uncompressed samples of 8 to 32 bits.
+Done once by the host, since every trial would do it again. libsndfile reads WAV, AIFF, FLAC, OGG and MP3.
 """
 
-import struct
-import warnings
 from pathlib import Path
 
 import numpy as np
 
 from tasks.tables import TaskError
 
-SIDE = 64            # bands and frames
+BANDS, FRAMES = 64, 128
 LOWEST_HERTZ = 20.0
 DECIBELS = 80.0      # below the loudest that still show
+MOST_SECONDS = 120   # of a sound that are listened to
+SUFFIX = ".spectrogram.png"  # of the pictures: the kit knows them by it
 
 
 def spectrogram(source: Path, target: Path) -> None:
-    """Write a SIDE x SIDE grey PNG: bands evenly spaced on the mel scale, low below, frames over the whole sound."""
-    from PIL import Image
+    """Write a grey PNG, BANDS high (evenly spaced on the mel scale, low below) and FRAMES wide (the whole sound).
+
+    White is the loudest point; how loud that is (decibels) and how long the sound is (seconds) stand in its text
+    `sound`.
+    """
+    from PIL import Image, PngImagePlugin
 
     rate, samples = read(source)
-    Image.fromarray(_picture(rate, samples)).save(target)
+    picture, peak = _picture(rate, samples)
+    told = PngImagePlugin.PngInfo()
+    told.add_text("sound", f"{peak:.2f} {len(samples) / rate:.3f}")
+    Image.fromarray(picture).save(target, pnginfo=told)
 
 
 def read(path: Path) -> tuple[int, np.ndarray]:
-    """Samples a second, and the samples of the mean of all channels, (n,) float64. TaskError where it is no sound."""
-    from scipy.io import wavfile
+    """Samples a second, and the mean of all channels, (n,) float64 in -1..1. TaskError where it is no sound."""
+    import soundfile
 
     try:
-        if path.read_bytes()[:4] == b"FORM":
-            return _aiff(path.read_bytes())
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", wavfile.WavFileWarning)  # chunks with remarks, which nobody needs
-            rate, samples = wavfile.read(path)
-    except (ValueError, struct.error, EOFError, KeyError) as error:
+        with soundfile.SoundFile(path) as sound:
+            samples = sound.read(frames=MOST_SECONDS * sound.samplerate, dtype="float64", always_2d=True)
+            rate = sound.samplerate
+    except (soundfile.SoundFileError, RuntimeError) as error:
         raise TaskError(f"{path.name} cannot be read as a sound: {error}") from error
-    samples = samples.astype(np.float64)
-    return int(rate), samples.mean(axis=1) if samples.ndim > 1 else samples
+    return int(rate), samples.mean(axis=1) if len(samples) else np.zeros(1)
 
 
-def _aiff(data: bytes) -> tuple[int, np.ndarray]:
-    """Source of the format: Apple, Audio Interchange File Format 1.3 (chunks COMM and SSND, big-endian)."""
-    chunks, place = {}, 12
-    while place + 8 <= len(data):
-        name, size = struct.unpack(">4sI", data[place:place + 8])
-        chunks[name] = data[place + 8:place + 8 + size]
-        place += 8 + size + size % 2
-    channels, _, bits = struct.unpack(">hIh", chunks[b"COMM"][:8])
-    exponent, mantissa = struct.unpack(">HQ", chunks[b"COMM"][8:18])
-    rate = mantissa * 2.0 ** (exponent - 16383 - 63)
-    offset = struct.unpack(">I", chunks[b"SSND"][:4])[0]
-    raw = chunks[b"SSND"][8 + offset:]
-    if bits == 24:
-        wide = np.frombuffer(raw[:len(raw) // 3 * 3], dtype=np.uint8).reshape(-1, 3)
-        values = (wide[:, 0].astype(np.int8).astype(np.int32) << 16) | (wide[:, 1].astype(np.int32) << 8) | wide[:, 2]
-    else:
-        width = {8: "i1", 16: ">i2", 32: ">i4"}[bits]
-        values = np.frombuffer(raw[:len(raw) // (bits // 8) * (bits // 8)], dtype=width)
-    samples = values[:len(values) // channels * channels].reshape(-1, channels).astype(np.float64)
-    return round(rate), samples.mean(axis=1)
-
-
-def _picture(rate: int, samples: np.ndarray) -> np.ndarray:
-    """(SIDE, SIDE) uint8."""
+def _picture(rate: int, samples: np.ndarray) -> tuple[np.ndarray, float]:
+    """(BANDS, FRAMES) uint8, and the decibels of white."""
     from scipy import signal
 
-    window = int(min(1024, max(64, 2 ** np.floor(np.log2(max(len(samples), 64) / 8)))))
+    longest = min(len(samples) / 8, rate * 0.09)  # an eighth of the sound, or 64 ms to the nearest power of two
+    window = 1 << int(np.clip(np.log2(max(longest, 64)), 6, 11))
     padded = np.pad(samples, (0, max(0, window - len(samples))))
-    hertz, _, power = signal.spectrogram(padded, rate, nperseg=window, noverlap=window // 2)
-    loud = 10 * np.log10(_frames(_bands(hertz, power)) + 1e-12)
-    shown = (loud - loud.max() + DECIBELS) / DECIBELS
-    return (255 * shown.clip(0, 1)).astype(np.uint8)[::-1]
+    hertz, _, power = signal.spectrogram(padded, rate, nperseg=window, noverlap=window * 3 // 4)
+    loud = 10 * np.log10(_frames(_bands(hertz, power)) + 1e-14)
+    peak = float(loud.max())
+    return (255 * ((loud - peak + DECIBELS) / DECIBELS).clip(0, 1)).astype(np.uint8)[::-1], peak
 
 
 def _bands(hertz: np.ndarray, power: np.ndarray) -> np.ndarray:
-    """Power in SIDE bands: triangles whose corners are evenly spaced on the mel scale."""
+    """Power in BANDS bands: triangles whose corners are evenly spaced on the mel scale."""
     mel = 2595 * np.log10(1 + hertz / 700)
-    corners = np.linspace(2595 * np.log10(1 + LOWEST_HERTZ / 700), mel[-1], SIDE + 2)
+    corners = np.linspace(2595 * np.log10(1 + LOWEST_HERTZ / 700), mel[-1], BANDS + 2)
     width = np.maximum(corners[1] - corners[0], np.diff(mel).max())  # low bands are no narrower than the resolution
     weights = np.maximum(0, 1 - np.abs(mel[None, :] - corners[1:-1, None]) / width)
     return weights @ power / np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
 
 
 def _frames(bands: np.ndarray) -> np.ndarray:
-    """The mean over SIDE equal parts of the time, interpolated where there are fewer."""
-    parts = np.linspace(0, bands.shape[1], SIDE + 1)
+    """The mean over FRAMES equal parts of the time, interpolated where there are fewer."""
+    parts = np.linspace(0, bands.shape[1], FRAMES + 1)
     whole = np.concatenate([np.zeros((len(bands), 1)), np.cumsum(bands, axis=1)], axis=1)
     at = np.stack([np.interp(parts, np.arange(whole.shape[1]), row) for row in whole])
-    return np.diff(at, axis=1) / np.diff(parts)
+    return np.maximum(np.diff(at, axis=1), 0) / np.diff(parts)

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from agent.blend import Blend
 from agent.compete import Setting
 from agent.llm import LLM, Message, Reply, Request
 from agent.llm.address import parse
@@ -22,6 +24,7 @@ from agent.prompting.data_card import data_card, wanted_shape
 from agent.prompting.kit_card import kit_card
 from agent.prompting.prompts import Prompts
 from agent.prompting.spec import SCHEMA, Reading, Verdict, check, reading_of
+from agent.prompting.state import blend_line
 from agent.proposers import Proposer
 from agent.proposers.allocation import Allocation
 from agent.proposers.llm import BRIEF_TOKENS, WORDS_TOKENS, Author, Brief
@@ -34,7 +37,9 @@ from tasks.spec import Task
 PAGE = "page.md"          # in a run's folder: what a mind is shown of the data
 ANSWERS = "answers"       # in a run's folder: every reply as it came
 READING_SHARE = 0.05     # of the budget that folds wait for a reading of the competition, at most READING_SECONDS
-READING_SECONDS = 20.0
+READING_SECONDS = 60.0
+EXPLAINING_SECONDS = 60.0  # the most that a run which ended before its budget waits for its explanation
+FINISHING = 0.5            # of what is left when a run is over: for the explanation; the rest is for report and export
 SHORT_PAGE = 800         # characters of the data page that a model of small context is shown
 
 
@@ -66,15 +71,18 @@ def connected(choice: Choice, *, run: str, runs: Path, answers: Path | None = No
 class Replay:
     """Stored replies: that of the identical request, else the one which the run to be repeated got at this place.
 
-    A run is asynchronous: what has been measured when a prompt is written differs a little from one run to the next.
+    A run is asynchronous: which entry is improved next can differ from one run to the next.
     """
 
     exact: LLM
     script: LLM
+    counts: Counter[str] = field(default_factory=Counter)
 
     def complete(self, request: Request) -> Reply:
         in_turn, exact = self.script.complete(request), self.exact.complete(request)
-        return exact if exact.status != "failed" else replace(in_turn, replayed=True)
+        chosen = exact if exact.status != "failed" else replace(in_turn, replayed=True)
+        self.counts["same request" if chosen is exact else "same place" if in_turn.status != "failed" else "nothing kept"] += 1
+        return chosen
 
 
 @dataclass
@@ -185,6 +193,7 @@ class Mind:
         self.choice, self.clock, self.kit = choice, clock, kit
         self.prompts = Prompts(version=playbook)
         self.llm, self.models = connected(choice, run=run, runs=runs, answers=answers)
+        self.deadline = deadline
         self.reader = Reader(self.llm, self.prompts, kit, seed, lambda: deadline - clock())
         self.allocation: Allocation | None = None
 
@@ -217,20 +226,37 @@ class Mind:
             self.prompts, system, short, shape, setting.task.metric, setting.task.greater_is_better, setting.fair_seconds,
             setting.arrays.fits, setting.arrays.prediction_width, setting.kit, setting.seed, setting.deadline - setting.started,
             lambda source: smoke_run(setting, executor, source, card=card, left=left()), left, setting.folder / ANSWERS,
+            lambda: blend_line(weights_in(setting.folder / "blend.json")),
         )
 
     def facts(self, entries: Sequence[Entry], weights: Mapping[int, float]) -> dict[str, Any]:
-        """What the model cost and brought, what it read and how it explains the run: for the record and the report."""
+        """What the model cost and brought, what it read and how it explains the run: for the record and the report.
+
+        The run is over: waits a little for an explanation, and tells whoever still writes an answer.
+        """
         written = [entry for entry in entries if entry.params.get("model")]
-        spent, author = self.models.spent, self.allocation.author if self.allocation else None
+        author = self.allocation.author if self.allocation else None
+        explanation = author.last_words(entries, self._finishing()) if author else ""
+        self.models.close()
+        spent = self.models.spent
         return {
             "models": sorted(set(self.models.names.values())),
             "calls": spent.calls, "tokens": spent.tokens, "dollars": spent.dollars, "entries": len(written),
             "completed": sum(entry.status == "ok" for entry in written),
             "in_blend": [entry.number for entry in written if weights.get(entry.number)], "by_operator": by_operator(written),
-            "explanation": author.explanation if author else "", "closed": author.closed if author else "",
-            "reading": self.reader.facts(),
+            "explanation": explanation, "closed": author.closed if author else "",
+            "unscored": author.unscored if author else 0,
+            "replayed": dict(self.llm.counts) if isinstance(self.llm, Replay) else {}, "reading": self.reader.facts(),
         }
+
+    def _finishing(self) -> float:
+        """Seconds that may be waited for the explanation of a run that is over."""
+        return min(EXPLAINING_SECONDS, FINISHING * (self.deadline - self.clock()))
+
+
+def weights_in(blend: Path) -> Mapping[int, float]:
+    """The weights of a run's blend.json; none before there is one."""
+    return Blend.from_json(json.loads(blend.read_text(encoding="utf-8"))["blend"]).weights if blend.is_file() else {}
 
 
 def by_operator(written: Sequence[Entry]) -> list[dict[str, Any]]:

@@ -246,6 +246,16 @@ def test_a_relay_that_nobody_answers_ends_at_its_time_and_numbers_go_on(tmp_path
     assert json.loads((tmp_path / "0002-draft" / "result.json").read_text())["status"] == "failed"
 
 
+def test_a_mind_that_still_writes_is_told_when_the_run_is_over(tmp_path: Path) -> None:
+    llm = connect([parse(f"relay:{tmp_path}#seconds=600")], environment={})
+    asking = threading.Thread(target=llm.complete, args=(ASKED,), daemon=True)
+    asking.start()
+    while not (tmp_path / "0001-draft").exists():
+        time.sleep(0.01)
+    llm.close()
+    assert json.loads((tmp_path / "0001-draft" / "result.json").read_text())["status"] == "closed"
+
+
 def test_the_command_line_says_what_is_missing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MEDALIST_LLM", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)

@@ -1,5 +1,6 @@
 """The author alone: edits of long files, repeats, pauses, small contexts, a reading that comes back after a resume."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,14 +9,19 @@ import pytest
 
 from agent.attach import Reader
 from agent.llm import LLM, Reply, Request, Usage
+from agent.llm.address import parse
+from agent.llm.relay import Relay
 from agent.llm.scripted import Scripted
+from agent.llm.store import key_of
 from agent.prompting.prompts import Prompts
+from agent.prompting.spec import Reading
 from agent.proposers.llm import OPERATORS, Author, Brief
 from agent.solution import Solution
 from leaderboard.record import Entry
 from sandbox import Cost, Trial
 
-KIT = Path(__file__).parent.parent / "agent" / "kit"
+ROOT = Path(__file__).parent
+KIT = ROOT.parent / "agent" / "kit"
 HEAD, STEPS = "def fit_predict(train, target, predict, task):\n", "".join(f"    step_{k} = {k}\n" for k in range(90))
 LONG = f"{HEAD}{STEPS}    return step_7\n"
 ENTRY = Entry(
@@ -25,6 +31,15 @@ ENTRY = Entry(
 )
 EDIT = "Hypothesis: eight is better\n<<<<<<< SEARCH\n    return step_7\n=======\n    return step_8\n>>>>>>> REPLACE\n"
 WRONG_EDIT = EDIT.replace("return step_7", "return step_700")
+
+
+class Read:
+    """A reading that has come, or has come to nothing."""
+
+    small = False
+
+    def __init__(self, reading: Reading | None) -> None:
+        self.reading, self.status = reading, "ok" if reading else "failed"
 
 
 class Says:
@@ -87,6 +102,60 @@ def test_who_does_not_answer_is_given_pauses_and_then_let_go(tmp_path: Path) -> 
         assert spoken(author, [ENTRY]).failed == "no_answer"
         assert not author.may_begin()
     assert author.closed == "HTTP 500: boom"
+
+
+def test_ideas_are_given_in_their_order_whenever_the_reading_comes(tmp_path: Path) -> None:
+    llm = Says(Reply("no code", "ok", "", "m", Usage()))
+    author = author_of(llm, tmp_path, "draft")
+    author.brief = replace(author.brief, seconds=100.0)
+    for reading in (None, Reading(ideas=("first.", "second")), Reading(ideas=("first.", "second"))):
+        author.reader = Read(reading)
+        spoken(author, [ENTRY])
+    asked = [request.messages[1].content for request in llm.asked]
+    assert "Start from this idea" not in asked[0]
+    assert "Start from this idea: first. The" in asked[1] and "Start from this idea: second. The" in asked[2]
+
+
+def test_an_answer_that_would_come_too_late_is_not_asked_for(tmp_path: Path) -> None:
+    author = author_of(Says(Reply("no code", "ok", "", "m", Usage(seconds=196.0))), tmp_path)
+    assert author.may_begin()
+    spoken(author, [ENTRY])
+    assert not author.may_begin()  # 200 s are left
+
+
+def test_what_is_written_and_not_scored_is_told_to_the_next_request(tmp_path: Path) -> None:
+    for name in ("01-improve.md", "02-improve.md"):
+        (tmp_path / name).write_text(EDIT)
+    author = author_of(Scripted(tmp_path), tmp_path)
+    spoken(author, [ENTRY])
+    assert author.unscored == 1
+    assert "Written, not scored yet:\n- eight is better" in author._next([ENTRY]).request.messages[1].content
+
+
+def test_a_run_that_ends_early_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "01-explain.md").write_text("Entry 4 carried it.")
+    author = author_of(Scripted(tmp_path), tmp_path)
+    author.explain([ENTRY] * 3)
+    assert not author.explained  # two thirds of the time are left
+    assert author.last_words([ENTRY] * 3, 30.0) == "Entry 4 carried it."
+
+
+def test_a_mind_that_is_silent_holds_the_end_up_no_longer_than_it_may(tmp_path: Path) -> None:
+    author = author_of(Relay(tmp_path / "relay"), tmp_path)
+    assert author.last_words([ENTRY] * 3, 1.2) == ""
+    assert json.loads((tmp_path / "relay" / "0001-explain" / "request.json").read_text())["seconds"] == 1.2
+
+
+def test_two_requests_that_differ_in_clocks_and_scores_are_the_same_to_the_store(tmp_path: Path) -> None:
+    other = replace(ENTRY, number=7, score=0.7, cost_wall_seconds=9.0)
+    keys = []
+    for entry, left in ((ENTRY, 200.0), (other, 120.0)):
+        author = author_of(Scripted(ROOT / "scripted" / "parcels"), tmp_path)
+        author.brief = replace(author.brief, left=lambda left=left: left)
+        keys.append(key_of(author._next([entry]).request, parse("scripted:x")))
+    assert keys[0] == keys[1]
+    author.brief = replace(author.brief, seed=1)
+    assert key_of(author._next([ENTRY]).request, parse("scripted:x")) != keys[0]
 
 
 def test_a_spent_budget_lets_go_at_once(tmp_path: Path) -> None:

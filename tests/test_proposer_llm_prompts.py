@@ -57,6 +57,12 @@ def test_every_function_on_the_card_says_what_it_does() -> None:
     assert len(kit_card(KIT)) < 20_000 and len(kit_card(KIT, brief=True)) < 2_000
 
 
+def test_a_signature_holds_no_name_that_only_its_module_knows(tmp_path: Path) -> None:
+    (tmp_path / "shapes.py").write_text("Pair = tuple[int, int]\n")
+    (tmp_path / "made.py").write_text('MOST = 7\ndef made(most: int = MOST) -> shapes.Pair:\n    """Makes."""\n')
+    assert "`made.made(most: int=7) -> tuple[int, int]` Makes." in kit_card(tmp_path)
+
+
 # --- the page
 
 def page_of(folder: Path) -> str:
@@ -70,6 +76,14 @@ def test_the_page_is_the_same_byte_for_byte_and_holds_what_a_kaggler_asks(tmp_pa
     assert page == page_of(folder)
     for words in ("kind: binary", '"y": codes 0..1', '"size": numeric', '"colour": categorical; 3 levels', "Guess y.", "5 folds"):
         assert words in page
+
+
+def test_a_column_of_codes_is_shown_whole_and_rows_as_they_are_written(tmp_path: Path) -> None:
+    codes = [f"{'ab' * 30}{k:03d}" for k in range(80)]
+    train, test = rows(60).assign(code=codes[:60], y=np.arange(60.0)), rows(20, first=60).assign(code=codes[60:])
+    page = page_of(write_folder(tmp_path / "task", train, test, test[["id"]].assign(y=0.0)))
+    assert f'hardly any twice: not levels but something to be read; about 63 characters, such as "{codes[0]}"' in page
+    assert f'- "y": 20, "size": {train["size"][20]:g}, "colour": "{train["colour"][20]}", "code": "{codes[20]}"' in page
 
 
 def test_the_page_without_the_plan_is_the_beginning_of_the_page_with_it(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ class Request:
 
     `purpose` names the operator (draft, debug, ...) for the record. `role` picks the model: cheap or strong. `most_seconds` is
     what the caller can still wait for the whole call, every try and pause included; None: the model's own patience (#seconds=N).
+    `volatile`: parts of the messages that clocks and the machine's speed decide (scores, time left, logs): they are sent, but two
+    requests that differ only there are the same to the store.
     """
 
     messages: tuple[Message, ...]
@@ -34,6 +36,7 @@ class Request:
     seed: int = 0
     role: str = "strong"
     most_seconds: float | None = None
+    volatile: tuple[str, ...] = ()
 
 
 def patience(request: Request, most_seconds: float) -> float:

@@ -25,9 +25,15 @@ class Models:
     by_role: Mapping[str, LLM]
     names: Mapping[str, str]
     budget: Budget
+    relays: tuple[Relay, ...] = ()
 
     def complete(self, request: Request) -> Reply:
         return self.by_role[request.role].complete(request)
+
+    def close(self) -> None:
+        """The run is over: nobody waits any more."""
+        for relay in self.relays:
+            relay.close()
 
     @property
     def spent(self) -> Spent:
@@ -43,10 +49,12 @@ def connect(addresses: Sequence[Address], *, environment: Mapping[str, str], lim
     if replay and (store is None or not store.is_dir()):
         raise UsageError(f"--llm-replay: no stored replies in {store}: run once without it")
     budget = Budget(limits, ledger)
-    made = {address: _one(address, environment, budget, store, replay) for address in addresses}
+    relays = {address: Relay(Path(address.model), patience_seconds=address.seconds or PATIENCE_SECONDS)
+              for address in addresses if address.kind == "relay"}
+    made = {address: _one(address, environment, budget, store, replay, relays) for address in addresses}
     roles = _roles(addresses)
     names = {role: address.model for role, address in roles.items()}
-    return Models({role: made[address] for role, address in roles.items()}, names, budget)
+    return Models({role: made[address] for role, address in roles.items()}, names, budget, tuple(relays.values()))
 
 
 def endpoint(address: Address, environment: Mapping[str, str], price: Price | None = None) -> Endpoint:
@@ -63,20 +71,19 @@ def url_of(address: Address, environment: Mapping[str, str]) -> str:
     return address.url or environment.get("OPENAI_BASE_URL", "").rstrip("/") or OPENAI
 
 
-def _one(address: Address, environment: Mapping[str, str], budget: Budget, store: Path | None, replay: bool) -> LLM:
+def _one(address: Address, environment: Mapping[str, str], budget: Budget, store: Path | None, replay: bool,
+         relays: Mapping[Address, Relay]) -> LLM:
     if replay and store is not None:
         return Stored(None, store, address)
     price = price_of(address, url_of(address, environment))
     if price is None and budget.limits.dollars is not None:
         raise UsageError(f"no price is known for {address.model}: say it, {address.model}#price=IN/OUT in dollars per million "
                          "tokens, or bound the run by --llm-tokens and --llm-calls with --llm-budget none")
-    metered = Metered(_bare(address, environment, price), budget, price)
+    metered = Metered(relays.get(address) or _bare(address, environment, price), budget, price)
     return Stored(metered, store, address) if store is not None else metered
 
 
 def _bare(address: Address, environment: Mapping[str, str], price: Price | None) -> LLM:
-    if address.kind == "relay":
-        return Relay(Path(address.model), patience_seconds=address.seconds or PATIENCE_SECONDS)
     if address.kind == "scripted":
         return Scripted(Path(address.model))
     return endpoint(address, environment, price)

@@ -4,7 +4,7 @@
     FOLDER/0001-draft/request.json       {"purpose", "messages": [{"role", "content"}], "schema", "most_tokens", "seconds", ...}
     FOLDER/0001-draft/prompt.md          the same messages, to be read
     FOLDER/0001-draft/answer.md          what the mind writes: the reply's text, nothing else
-    FOLDER/0001-draft/result.json        written at the end: {"status": "ok" | "failed" | "empty", "detail"}
+    FOLDER/0001-draft/result.json        written at the end: {"status": "ok" | "failed" | "empty" | "closed", "detail"}
 
 A request's folder appears whole. An answer counts once it has stood unchanged for two looks, so that any way of writing will do.
 """
@@ -28,6 +28,9 @@ README = """\
 Each folder here is one request: read `prompt.md` (or `request.json`) and write the reply into `answer.md` beside it, as text.
 Code goes into one ```python fence. Where `request.json` has a `schema`, the answer is one JSON object that fits it.
 A request is open while it has no `result.json`; `request.json` says how many seconds it waits, from `asked_at` (Unix time) on.
+The first message is the same in all requests of a run (but the reading's): read it once, then only the last one.
+An answer that comes late in that time is still taken, but what is left must be enough to run it: a good answer now beats a
+perfect one too late. What became of it stands in the next request ("Best entries", "Tried without a gain", "Failures").
 """
 
 
@@ -37,21 +40,35 @@ class Relay:
     def __init__(self, folder: Path, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self.folder, self.patience_seconds = folder, patience_seconds
         self._lock = threading.Lock()
+        self._open: set[Path] = set()
 
     def complete(self, request: Request) -> Reply:
         started = time.monotonic()
         seconds = patience(request, self.patience_seconds)
         with self._lock:
             place = self._ask(request, seconds)
+            self._open.add(place)
         text = _await(place / "answer.md", until=started + seconds)
         if text is None:
             status, detail = "failed", f"no answer in {place.name}/answer.md within {seconds:.3g} s"
         else:
             status, detail = ("ok", "") if text.strip() else ("empty", f"{place.name}/answer.md is empty")
-        _put(place / "result.json", json.dumps({"status": status, "detail": detail}))
+        self._end(place, status, detail)
         asked = estimate("".join(message.content for message in request.messages))
         usage = Usage(asked, estimate(text or ""), 0, 0.0, time.monotonic() - started, estimated=True)
         return Reply(text or "", status, detail, f"relay:{self.folder.name}", usage)
+
+    def close(self) -> None:
+        """Tell whoever is still writing that the run is over."""
+        for place in tuple(self._open):
+            self._end(place, "closed", "the run is over: nobody waits for this answer any more")
+
+    def _end(self, place: Path, status: str, detail: str) -> None:
+        """Write how a request ended, once."""
+        with self._lock:
+            if place in self._open:
+                self._open.discard(place)
+                _put(place / "result.json", json.dumps({"status": status, "detail": detail}))
 
     def _ask(self, request: Request, seconds: float) -> Path:
         """Writes the request into a folder that appears whole; returns it."""
@@ -62,6 +79,7 @@ class Relay:
         part = self.folder / f".{place.name}.{os.getpid()}"
         part.mkdir()
         asked = {**asdict(request), "asked_at": time.time(), "seconds": seconds}
+        asked.pop("volatile")
         (part / "request.json").write_text(json.dumps(asked, indent=1), encoding="utf-8")
         (part / "prompt.md").write_text(_prompt(request), encoding="utf-8")
         return part.rename(place)

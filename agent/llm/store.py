@@ -1,7 +1,8 @@
 """Keeps every reply under a hash of its request, so that a run can be repeated without asking, or paying, anybody.
 
-The hash covers what the answer depends on: model, API, messages, schema, limit of tokens, temperature, seed. The k-th time that a
-process sends the same request, the k-th reply is kept, or read: `<hash>-<k>.json`.
+The hash covers what makes a request what it is: model, API, messages, schema, limit of tokens, temperature, seed; not the lines
+that clocks and the machine's speed decide (Request.volatile): a run that is repeated has other seconds left, other last digits.
+The k-th time that a process sends the same request, the k-th reply is kept, or read: `<hash>-<k>.json`.
 """
 
 import hashlib
@@ -9,6 +10,7 @@ import json
 import os
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -39,12 +41,20 @@ class Stored:
 
 
 def canonical(request: Request, address: Address) -> dict[str, Any]:
-    """What the answer depends on, as plain data. Who asks, and how long they wait, is no part of it."""
+    """What makes a request what it is, as plain data. Who asks, when, and how long they wait, is no part of it."""
     return {
         "model": address.model if address.kind == "endpoint" else address.kind, "api": address.api,
-        "messages": [asdict(message) for message in request.messages], "schema": request.schema,
+        "messages": [{"role": m.role, "content": _lasting(m.content, request.volatile)} for m in request.messages],
+        "schema": request.schema,
         "most_tokens": request.most_tokens, "temperature": request.temperature, "seed": request.seed,
     }
+
+
+def _lasting(text: str, volatile: Sequence[str]) -> str:
+    """The text without its volatile parts, the longest taken out first."""
+    for part in sorted(filter(None, volatile), key=len, reverse=True):
+        text = text.replace(part, "")
+    return text
 
 
 def key_of(request: Request, address: Address) -> str:

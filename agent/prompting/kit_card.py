@@ -1,7 +1,7 @@
 """Lists the kit's functions with their signatures and the first words of their docstrings, read from source, not imported."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,16 +55,40 @@ TITLES = {
 
 def tools(kit: Path) -> list[Tool]:
     """The public functions of a kit, module by module."""
-    return [tool for path in sorted(kit.glob("*.py")) if path.stem != "__init__" for tool in _of_module(path)]
+    modules = {path.stem: parse(path.read_text(encoding="utf-8")) for path in sorted(kit.glob("*.py")) if path.stem != "__init__"}
+    types = {name: value for module in modules.values() for name, value in _named(module).items()
+             if isinstance(value, ast.Subscript)}
+    return [tool for stem, module in modules.items() for tool in _of_module(stem, module, Spelled({**types, **_named(module)}))]
 
 
-def _of_module(path: Path) -> Iterator[Tool]:
-    for node in parse(path.read_text(encoding="utf-8")).body:
+def _of_module(stem: str, module: ast.Module, spelled: "Spelled") -> Iterator[Tool]:
+    for node in module.body:
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and ast.get_docstring(node):
             kind = _kind(node)
-            returns = f" -> {ast.unparse(node.returns)}" if kind == "tool" and node.returns else ""
-            if kind != "tool" or path.stem not in INSIDE:
-                yield Tool(f"{path.stem}.{node.name}", kind, _signature(node, kind), returns, _first_words(node))
+            returns = f" -> {ast.unparse(spelled.visit(node.returns))}" if kind == "tool" and node.returns else ""
+            if kind != "tool" or stem not in INSIDE:
+                node.args = spelled.visit(node.args)
+                yield Tool(f"{stem}.{node.name}", kind, _signature(node, kind), returns, _first_words(node))
+
+
+def _named(module: ast.Module) -> dict[str, ast.expr]:
+    """A module's constants and names of types: what a reader of a signature alone could not know."""
+    return {node.targets[0].id: node.value for node in module.body
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+            and isinstance(node.value, (ast.Constant, ast.Subscript))}
+
+
+class Spelled(ast.NodeTransformer):
+    """Puts what a name stands for in its place."""
+
+    def __init__(self, values: Mapping[str, ast.expr]) -> None:
+        self.values = values
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self.values.get(node.id, node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        return self.values.get(node.attr, node)
 
 
 def _kind(node: ast.FunctionDef) -> str:

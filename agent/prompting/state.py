@@ -1,6 +1,6 @@
 """Says in a few lines where a run stands: the best entries and their gains, what gained nothing, what failed, the time left."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.prompting.data_card import said
@@ -23,6 +23,8 @@ class State:
     idle: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
+    blend: str = ""
     traps: tuple[str, ...] = ()
     ideas: tuple[str, ...] = ()
 
@@ -48,7 +50,9 @@ def line_of(entry: Entry, entries: Sequence[Entry], *, greater_is_better: bool) 
     spread = "" if entry.spread is None else f" ± {entry.spread:.2g} over folds"
     change = gain(entry, entries, greater_is_better=greater_is_better)
     gained = "" if change is None else f", gain {change:+.2g}"
-    return f"entry {entry.number} ({entry.operator}, {entry.family}): {score}{spread}{gained}. {said(entry.hypothesis, 200)}"
+    fits = f", {entry.cost_wall_seconds / len(entry.fold_scores):.2g} s a fit" if entry.fold_scores else ""
+    return (f"entry {entry.number} ({entry.operator}, {entry.family}): {score}{spread}{gained}{fits}. "
+            f"{said(entry.hypothesis, 200)}")
 
 
 def gain(entry: Entry, entries: Sequence[Entry], *, greater_is_better: bool) -> float | None:
@@ -58,6 +62,12 @@ def gain(entry: Entry, entries: Sequence[Entry], *, greater_is_better: bool) -> 
     if entry.score is None or before is None:
         return None
     return (entry.score - before) * (1.0 if greater_is_better else -1.0)
+
+
+def blend_line(weights: Mapping[int, float]) -> str:
+    """Which entries the submission is made of, the heaviest first."""
+    heavy = sorted(weights.items(), key=lambda pair: -abs(pair[1]))[:BEST]
+    return ", ".join(f"entry {number} {weight:.2f}" for number, weight in heavy if abs(weight) > 0.005)
 
 
 def ranked(entries: Sequence[Entry], *, greater_is_better: bool) -> list[Entry]:

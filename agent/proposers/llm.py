@@ -3,8 +3,9 @@
 The main loop asks for what is ready and never waits. Whatever a model answers becomes a solution or an entry that says why not.
 """
 
+import statistics
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,8 @@ READING_LOOK = 0.5       # seconds between looks for the reading, with nothing e
 MOST_UNANSWERED = 6      # in a row, then the model is let go
 FIRST_PART = 0.3         # of the run: drafts wait for the reading of the competition
 LAST_PART = 0.15         # of the run: the explanation is asked for
+MOVING = ("parent", "other", "log", "problem")  # facts of a prompt that hold scores and seconds
+LEAST_EXPLAINING = 1.0   # seconds without which no explanation is asked for
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Brief:
     smoke: Callable[[str], Trial]
     left: Callable[[], float]
     answers: Path
+    blend: Callable[[], str] = lambda: ""  # which entries the submission is made of
 
 
 @dataclass(frozen=True)
@@ -122,12 +126,14 @@ class Author:
         self.tools: list[str] = []
         self.seen: set[str] = set()
         self.in_flight = 0
-        self.asked = 0
+        self.asked: Counter[str] = Counter()
         self.drafts = 0
+        self.ideas = 0  # of the reading's ideas that were given to a draft
+        self.waits: deque[float] = deque(maxlen=5)  # seconds that answers took
         self.unanswered = 0
         self.pause_until = float("inf")  # on the scale of seconds left, which falls
         self.small = False
-        self.explained = False
+        self.explained = self.explaining = False
         self.news = threading.Condition()
         self.bug: BaseException | None = None
 
@@ -141,8 +147,18 @@ class Author:
     def may_begin(self, *, most: int = 1) -> bool:
         """Whether another call may start: none too many in flight, no pause, not let go, and time for an answer to matter."""
         left = self.brief.left()
-        late = left < max(5.0, 0.5 * self.brief.fit_seconds)
+        late = left < max(5.0, 0.5 * self.brief.fit_seconds) + self.typical_wait
         return not (self.closed or late or self._reads() or self.in_flight >= most or self.ready or left > self.pause_until)
+
+    @property
+    def typical_wait(self) -> float:
+        """Seconds that an answer takes, by the latest ones: an answer that would come too late is not asked for."""
+        return statistics.median(self.waits) if self.waits else 0.0
+
+    @property
+    def unscored(self) -> int:
+        """Answers that came and never became entries, since the run was over."""
+        return len(self.ready) + sum(paper.number is None for paper in self.shown)
 
     def _reads(self) -> bool:
         """Whether the reading is still to come, and early enough to be waited for: drafts are better for its ideas."""
@@ -195,10 +211,21 @@ class Author:
 
     def explain(self, entries: Sequence[Entry]) -> None:
         """Ask once, near the end of the run, for an explanation of it."""
-        if self.explained or self.closed or self.brief.left() > LAST_PART * self.brief.seconds or len(entries) < 3:
+        if self.brief.left() <= max(LAST_PART * self.brief.seconds, 1.5 * self.typical_wait):
+            self._explain(entries, self.brief.left())
+
+    def last_words(self, entries: Sequence[Entry], seconds: float) -> str:
+        """The explanation of a run that is over, asked for now where it was not, waited for at most `seconds`."""
+        self._explain(entries, seconds)
+        with self.news:
+            self.news.wait_for(lambda: not self.explaining, timeout=max(0.0, seconds))
+        return self.explanation
+
+    def _explain(self, entries: Sequence[Entry], seconds: float) -> None:
+        if self.explained or self.closed or len(entries) < 3 or seconds < LEAST_EXPLAINING:
             return
-        self.explained = True
-        self._start(self._order("explain", entries, (), tokens=WORDS_TOKENS, role="cheap"))
+        self.explained = self.explaining = True
+        self._start(self._order("explain", entries, (), tokens=WORDS_TOKENS, role="cheap", seconds=seconds))
 
     # --- what to ask
 
@@ -216,8 +243,9 @@ class Author:
 
     def _draft(self, entries: Sequence[Entry]) -> Order:
         ideas = self.reading.ideas
-        idea = ideas[self.drafts % len(ideas)] if ideas else ""
+        idea = ideas[self.ideas % len(ideas)] if ideas else ""
         self.drafts += 1
+        self.ideas += bool(ideas)
         return self._order("draft", entries, (), idea=idea)
 
     def _change(self, operator: str, entries: Sequence[Entry]) -> Order:
@@ -246,16 +274,19 @@ class Author:
 
     def _order(
         self, operator: str, entries: Sequence[Entry], parents: tuple[int, ...], *, base: str = "", edits: bool = False,
-        mends: Paper | None = None, tokens: int = CODE_TOKENS, role: str = "strong", **facts: Any,
+        mends: Paper | None = None, tokens: int = CODE_TOKENS, role: str = "strong", seconds: float | None = None, **facts: Any,
     ) -> Order:
-        told = {"state": self._state(entries), "metric": self.brief.metric, "edits": FORMAT if edits else "", **facts}
-        words = self.brief.prompts.ask(operator, **told)
+        state = self._state(entries)
+        words = self.brief.prompts.ask(operator, state=state, metric=self.brief.metric, edits=FORMAT if edits else "", **facts)
+        moving = [self.brief.prompts.ask("_state", state=state)]
+        moving += [getattr(facts[name], "line", facts[name]) for name in MOVING if name in facts]
         system = self.brief.short if self.small else self.brief.system
-        self.asked += 1
+        self.asked[operator] += 1
         request = Request(
-            (Message("system", system), Message("user", words)), operator, role=role, seed=self.brief.seed + self.asked,
+            (Message("system", system), Message("user", words)), operator, role=role,
+            seed=self.brief.seed + self.asked[operator],
             most_tokens=min(tokens, BRIEF_TOKENS) if self.small else tokens,
-            most_seconds=max(5.0, self.brief.left()),
+            most_seconds=max(5.0, self.brief.left()) if seconds is None else seconds, volatile=tuple(moving),
         )
         return Order(operator, request, parents, base, edits, mends)
 
@@ -264,8 +295,13 @@ class Author:
         return State(
             about(self.brief.left()), max(1, round(self.brief.fit_seconds)), self.brief.fits,
             best_lines(entries, greater_is_better=greater), idle_lines(entries, greater_is_better=greater),
-            failure_lines(entries), tuple(self.tools), self.reading.traps, self.reading.ideas,
+            failure_lines(entries), tuple(self.tools), self._pending(), self.brief.blend(), self.reading.traps,
+            self.reading.ideas,
         )
+
+    def _pending(self) -> tuple[str, ...]:
+        """What it has written that no score is known of yet."""
+        return tuple(said(paper.answer.hypothesis, 200) for paper in self.shown if paper.number is None and not paper.failed)
 
     # --- a thread's side
 
@@ -280,6 +316,7 @@ class Author:
             paper, self.bug = None, error
         with self.news:
             self.in_flight -= 1
+            self.explaining &= order.operator != "explain"
             if paper is not None:
                 self.ready.append(paper)
             self.news.notify_all()
@@ -293,6 +330,7 @@ class Author:
             reply = self.llm.complete(order.request)
             answer, replies = answer_of(reply, fallback=order.mends.answer.hypothesis if order.mends else ""), (reply,)
         self._keep(order, replies)
+        self.waits.extend(reply.usage.seconds for reply in replies if reply.text and not reply.replayed)
         if order.operator == "explain":
             self.explanation = clean(replies[-1].text)[:2_000].strip() if replies[-1].ok else ""
             return None

@@ -13,14 +13,29 @@ KERNEL_ROOM = 16 << 20  # for what is ours in the group: the trial's keeper and 
 
 @dataclass(frozen=True)
 class Group:
-    """One group: `memory` and `pids` are folders of the kernel, the same one in version 2."""
+    """One group: `memory`, `pids` and `cpu` are folders of the kernel, the same one in version 2; no `cpu` where a kernel of
+    version 1 does not count processor time."""
 
     memory: Path
     pids: Path
+    cpu: Path | None
+
+    @property
+    def folders(self) -> list[Path]:
+        return sorted({self.memory, self.pids, *([self.cpu] if self.cpu else [])})
 
     def handles(self) -> list[int]:
         """Open files: whoever writes 0 into all of them is in the group, and so is all that it starts."""
-        return [os.open(place / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC) for place in {self.memory, self.pids}]
+        return [os.open(place / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC) for place in self.folders]
+
+    def cpu_seconds(self) -> float:
+        """Processor time of all that was ever in the group, also of children for which nobody waited."""
+        if self.cpu is None:
+            return 0.0
+        try:
+            return int((self.cpu / "cpuacct.usage").read_text()) / 1e9
+        except (OSError, ValueError):
+            return _numbers(self.cpu / "cpu.stat").get("usage_usec", 0) / 1e6
 
     def memory_bytes(self) -> int:
         """Memory that cannot be taken back: private, shared and in-memory files, not the cache of files on disk."""
@@ -38,16 +53,16 @@ class Group:
 
     def close(self) -> None:
         """Remove the group; what was in it may take a moment to go."""
-        for place in {self.memory, self.pids}:
+        for place in self.folders:
             _remove(place)
 
 
 def make(name: str, *, memory_bytes: int, processes: int) -> Group | None:
     """A group of that name with these limits, or None where this user may not make one."""
-    for memory, pids in _parents():
-        group = Group(memory / name, pids / name)
+    for memory, pids, cpu in _parents():
+        group = Group(memory / name, pids / name, cpu / name if cpu else None)
         try:
-            for place in {group.memory, group.pids}:
+            for place in group.folders:
                 place.mkdir()
             _limit(group, memory_bytes + KERNEL_ROOM, processes)
             return group
@@ -58,7 +73,7 @@ def make(name: str, *, memory_bytes: int, processes: int) -> Group | None:
 
 def left_over(prefix: str) -> Iterator[Path]:
     """Groups whose name begins so, wherever we would make one."""
-    for place in {place for pair in _parents() for place in pair}:
+    for place in {place for places in _parents() for place in places if place}:
         yield from place.glob(f"{prefix}*")
 
 
@@ -78,19 +93,20 @@ def _limit(group: Group, memory_bytes: int, processes: int) -> None:
     (group.pids / "pids.max").write_text(str(processes))
 
 
-def _parents() -> list[tuple[Path, Path]]:
-    """Where a group could be made: (for memory, for processes), best first. Version 2 allows none below a folder with
-    processes of its own, so the folder above ours is tried too."""
+def _parents() -> list[tuple[Path, Path, Path | None]]:
+    """Where a group could be made: (for memory, for processes, for processor time), best first. Version 2 allows none
+    below a folder with processes of its own, so the folder above ours is tried too."""
     ours: dict[str, str] = {}
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         ours.update({name: path.lstrip("/") for name in controllers.split(",")})
     if "memory" in ours and "pids" in ours:
-        return [(ROOT / "memory" / ours["memory"], ROOT / "pids" / ours["pids"])]
+        cpu = ROOT / "cpuacct" / ours["cpuacct"] if "cpuacct" in ours else None
+        return [(ROOT / "memory" / ours["memory"], ROOT / "pids" / ours["pids"], place) for place in dict.fromkeys((cpu, None))]
     if "" not in ours:
         return []
     own = ROOT / ours[""]
-    return [(place, place) for place in (own, own.parent) if place.is_relative_to(ROOT)]
+    return [(place, place, place) for place in (own, own.parent) if place.is_relative_to(ROOT)]
 
 
 def _numbers(file: Path) -> Mapping[str, int]:

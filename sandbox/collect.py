@@ -52,9 +52,18 @@ def _checked(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     if array.shape != shape:
         raise Invalid(f"the result has shape {array.shape}, expected {shape}")
     if array.dtype.kind == "U":
-        return array
+        return _readable(array)
     if array.dtype != np.float64:
         raise Invalid(f"the result has dtype {array.dtype}, expected numbers or text")
     if not np.isfinite(array).all():
         raise Invalid(f"the result has {int((~np.isfinite(array)).sum())} values that are not finite")
     return array
+
+
+def _readable(text: np.ndarray) -> np.ndarray:
+    """Text of letters that there are, none of which commands a terminal: 32 bits a letter can be anything."""
+    codes = np.ascontiguousarray(text.astype(text.dtype.newbyteorder("="))).view(np.uint32)
+    controls = ((codes > 0) & (codes < 32)) | ((codes > 126) & (codes < 160))
+    if (controls | ((codes > 0xD7FF) & (codes < 0xE000)) | (codes > 0x10FFFF)).any():
+        raise Invalid("the result has text with control characters, or with letters that do not exist")
+    return text

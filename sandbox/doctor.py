@@ -92,7 +92,7 @@ def _handles() -> Check:
 
 
 def _control_groups() -> Check:
-    group = cgroup.make(f"{leftovers.prefix()}doctor-{secrets.token_hex(3)}", memory_bytes=64 << 20, processes=16)
+    group = cgroup.make(f"{leftovers.own().name}-doctor{secrets.token_hex(3)}", memory_bytes=64 << 20, processes=16)
     if group is None:
         return Check("control groups", False, "none may be made: memory and processes are counted by looking instead",
                      "systemd-run --user --scope -p Delegate=yes medalist ... (or be root)")
@@ -113,7 +113,13 @@ def _room() -> Check:
 
 
 def _gpu() -> Check:
-    found = gpu.nodes()
+    found, cards = gpu.nodes(), gpu.cards_on_the_bus()
+    if closed := gpu.closed(found):
+        return Check("GPU", False, f"trials may not open {', '.join(closed)}",
+                     f"chmod a+rw {' '.join(closed)}, or for good: options nvidia NVreg_DeviceFileMode=0666 in /etc/modprobe.d")
+    if cards and not found:
+        return Check("GPU", False, f"{cards} of NVIDIA's cards, but no /dev/nvidia0",
+                     "unset CUDA_VISIBLE_DEVICES where it hides all; install NVIDIA's driver (Debian: apt-get install nvidia-driver); in Docker run with --gpus all")
     return Check("GPU", True, f"shown to trials that ask for it: {', '.join(found)}" if found else "none here")
 
 

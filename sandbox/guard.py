@@ -43,9 +43,9 @@ class Guard:
         self.free = _free_bytes(folder)
 
     @property
-    def started(self) -> bool:
-        """Did the trial's first process come to be?"""
-        return self.handle is not None
+    def lost(self) -> bool:
+        """Was nothing heard of it at all, as whoever was to start it died?"""
+        return self.handle is None and not self.reports
 
     def trial(self, shape: tuple[int, ...]) -> Trial:
         """Watch to the end, then collect."""
@@ -101,7 +101,7 @@ class Guard:
         return f"more than {self.limits.memory_bytes >> 20} MiB" if used > self.limits.memory_bytes else ""
 
     def _processor(self, pids: list[int]) -> str:
-        self.cpu = max(self.cpu, watch.cpu_seconds(pids))
+        self.cpu = max(self.cpu, watch.cpu_seconds(pids), self.group.cpu_seconds() if self.group else 0.0)
         limit = self.limits.cpu_seconds
         return f"more than {limit:.1f} s of processor time" if limit is not None and self.cpu > limit else ""
 
@@ -141,7 +141,8 @@ class Guard:
         return report
 
     def _judged(self, report: dict[str, Any], shape: tuple[int, ...]) -> Trial:
-        cost = Cost(time.monotonic() - self.begun, max(self.cpu, report.get("cpu_seconds", 0.0)),
+        counted = self.group.cpu_seconds() if self.group else 0.0
+        cost = Cost(time.monotonic() - self.begun, max(self.cpu, counted, report.get("cpu_seconds", 0.0)),
                     max(self.memory, report.get("memory_bytes", 0)))
         log = clean(self.log.decode("utf-8", "replace"))
         failed: Callable[[str, str], Trial] = lambda status, reason: Trial(status, None, cost, log, reason)  # noqa: E731
@@ -150,7 +151,7 @@ class Guard:
         if "refused" in report:
             return failed("refused", report["refused"])
         if "exit" not in report:
-            return failed("killed" if self.started else "refused", "the fork server ended")
+            return failed("refused" if self.lost else "killed", "the fork server ended")
         if reason := self._disk([]):
             return failed("disk", reason)
         if report["exit"] != 0:

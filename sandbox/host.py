@@ -19,13 +19,14 @@ from typing import Any
 
 from sandbox import cgroup, gpu, leftovers, lockdown
 from sandbox.guard import Guard
-from sandbox.launch import Server, environment, launch
+from sandbox.launch import Killed, Server, environment, launch
 from sandbox.places import hidden, prefixes
 from sandbox.trial import Limits, SandboxError, Trial
 from sandbox.walls import Walls, choose
 
 FIRST_UID = 200_000
 USERS = 64
+STARTS = 3              # of a server that is killed each time before it is ready
 ROOM_BYTES = 512 << 20  # address space beyond the memory limit that libraries set aside and never touch
 SLOTS: SimpleQueue[int] = SimpleQueue()  # the user ids that no trial of this process has, whichever host it runs on
 for _slot in range(USERS):
@@ -76,13 +77,14 @@ class Host:
     def run(
         self, source: str, *, inputs: Mapping[str, Path], limits: Limits, shape: tuple[int, ...], card: Mapping[str, Any]
     ) -> Trial:
-        """See sandbox.trial.Executor.run. A trial that never began, as the server was killed, is asked for once more."""
+        """See sandbox.trial.Executor.run. A trial that never began, as the server was killed, is asked for again."""
         cancelled = Event()
         self.flight.add(cancelled)
         try:
-            trial, began = self._once(source, inputs, limits, shape, card, cancelled)
-            if trial.status == "refused" and not began and not (self.server and self.server.alive):
-                trial, _ = self._once(source, inputs, limits, shape, card, cancelled)
+            for _ in range(STARTS):
+                trial, lost = self._once(source, inputs, limits, shape, card, cancelled)
+                if not lost or cancelled.is_set():
+                    break
             return trial
         finally:
             self.flight.discard(cancelled)
@@ -91,13 +93,13 @@ class Host:
         self, source: str, inputs: Mapping[str, Path], limits: Limits, shape: tuple[int, ...], card: Mapping[str, Any],
         cancelled: Event,
     ) -> tuple[Trial, bool]:
-        """The trial, and whether it began."""
+        """The trial, and whether nothing was ever heard of it."""
         server, walls = self._ready()
         if not walls.namespaces and walls.own_user and os.getuid() == 0 and (barred := hidden(map(Path, inputs.values()))):
             raise SandboxError(f"without namespaces the user of a trial cannot enter {barred[0]}: chmod o+x {barred[0]}")
         asked = time.monotonic()
         with ExitStack() as stack:
-            uid, folder = stack.enter_context(_user()), stack.enter_context(_folder())
+            uid, folder = stack.enter_context(_user()), stack.enter_context(_folder(walls))
             group = stack.enter_context(_group(limits))
             places = _places(folder, walls)
             _write(folder, source, _card(card, inputs, places), inputs, uid=uid if walls.own_user else None)
@@ -108,7 +110,10 @@ class Host:
             stack.enter_context(status)
             guard = Guard(folder / "scratch", limits, output=output, status=status, group=group, cancelled=cancelled,
                           asked=asked, through_keeper=not walls.namespaces)
-            return guard.trial(shape), guard.started
+            trial = guard.trial(shape)
+            if guard.lost:
+                server.exit_code()
+            return trial, guard.lost
 
     def _ask(self, server: Server, request: bytes, group: cgroup.Group | None) -> tuple[int, socket.socket]:
         """Send the request; returns the end of the output pipe and of the status socket."""
@@ -139,15 +144,19 @@ class Host:
         return self.server
 
     def _ready(self) -> tuple[Server, Walls]:
-        """A server that has said it is ready, and its walls. SandboxError where none can be had."""
+        """A server that has said it is ready, and its walls. One that was killed while it started is started again.
+        SandboxError where none can be had."""
         with self.lock:
-            server = self.server if self.server is not None and self.server.alive else self._begin()
+            for attempt in range(STARTS):
+                server = self.server if self.server is not None and self.server.alive else self._begin()
+                try:
+                    server.wait()
+                    break
+                except SandboxError as error:
+                    self.server = None
+                    if not isinstance(error, Killed) or attempt == STARTS - 1:
+                        raise
             assert self.walls is not None
-            try:
-                server.wait()
-            except SandboxError:
-                self.server = None
-                raise
             return server, self.walls
 
 
@@ -169,11 +178,12 @@ def user_id(pid: int, slot: int) -> int:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
-    """A folder for one trial, gone afterwards whatever was put in it."""
-    folder = Path(tempfile.mkdtemp(prefix=leftovers.prefix())).resolve()
+def _folder(walls: Walls) -> Iterator[Path]:
+    """A folder for one trial, gone afterwards whatever was put in it. Nobody else may enter it, as a trial could make
+    programs there that run as its user; without namespaces root's trials, which are other users, walk through it."""
+    folder = Path(tempfile.mkdtemp(dir=leftovers.own()))
     try:
-        folder.chmod(0o711)
+        folder.chmod(0o711 if os.getuid() == 0 and not walls.namespaces else 0o700)
         yield folder
     finally:
         leftovers.remove(folder)
@@ -182,7 +192,7 @@ def _folder() -> Iterator[Path]:
 @contextmanager
 def _group(limits: Limits) -> Iterator[cgroup.Group | None]:
     """A control group for one trial, where one can be had."""
-    group = cgroup.make(f"{leftovers.prefix()}{next(NUMBERS)}", memory_bytes=limits.memory_bytes,
+    group = cgroup.make(f"{leftovers.own().name}-{next(NUMBERS)}", memory_bytes=limits.memory_bytes,
                         processes=limits.processes + 2)
     try:
         yield group
@@ -227,7 +237,7 @@ def _request(
         "temporary_bytes": min(limits.memory_bytes, limits.disk_bytes) // 2, "memory_bytes": limits.memory_bytes,
         "rlimits": _rlimits(limits, gpus=gpus), "rules": _rules(list(given.values()), walls, places, gpus=gpus),
         "memfd": counted, "processes": limits.processes,
-        "environment": environment(limits.threads, temporary=places.temporary),
+        "environment": {**environment(limits.threads, temporary=places.temporary), **gpu.environment(shown=gpus)},
     }).encode()
 
 
@@ -248,7 +258,7 @@ def _rules(inputs: list[str], walls: Walls, places: Places, *, gpus: bool) -> li
         rules += [(f"/proc/{name}", lockdown.READ) for name in ("cpuinfo", "meminfo", "stat", "filesystems")]
         rules += [(f"/proc/self/{name}", lockdown.READ) for name in ("status", "stat", "statm", "maps", "smaps", "fd")]
         rules += [(places.temporary, lockdown.TEMPORARY)]
-    return rules + (gpu.rules() if gpus else [])
+    return rules + (gpu.rules(private_proc=walls.namespaces) if gpus else [])
 
 
 def _rlimits(limits: Limits, *, gpus: bool) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import shutil
 import socket
 import subprocess
@@ -13,20 +14,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from sandbox import gpu
+from sandbox import gpu, watch
 from sandbox.log import clean
 from sandbox.places import prefixes
 from sandbox.trial import SandboxError
 from sandbox.walls import Walls
 
 HERE = Path(__file__).resolve().parent
-START_SECONDS = 300.0
+SILENT_SECONDS = 60.0  # a server that starts and has used no processor time for so long will not
+KILLED = (-9, 137)     # a server's exit code when somebody, or the kernel for want of memory, has killed it
 # The kernel kills what is bound to its parent when the thread that started it ends, so one thread starts all servers.
 STARTER = ThreadPoolExecutor(1, thread_name_prefix="sandbox")
 
 
 class NotForkable(SandboxError):
     """The server has more than one thread after its imports: children of such a process hang."""
+
+
+class Killed(SandboxError):
+    """The server was killed before its first word."""
 
 
 @dataclass
@@ -61,18 +67,31 @@ class Server:
         self.errors.close()
 
     def _first_word(self) -> dict[str, Any]:
-        self.channel.settimeout(START_SECONDS)
+        """What it says when it is ready; empty where it has died, or does nothing. A starved server is waited for: on a
+        busy machine imports may take minutes."""
+        used = -1.0
+        while not select.select([self.channel], [], [], SILENT_SECONDS)[0]:
+            before, used = used, watch.cpu_seconds(watch.tree(self.process.pid))
+            if used <= before:
+                return {}
         try:
             data = self.channel.recv(4096)
-        except (TimeoutError, ConnectionError):
+        except ConnectionError:
             return {}
-        finally:
-            self.channel.settimeout(None)
         return json.loads(data) if data else {}
+
+    def exit_code(self) -> int | None:
+        """None where it lives; its end of the channel closes a moment before it is gone."""
+        try:
+            return self.process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            return None
 
     def _why(self, answer: dict[str, Any]) -> SandboxError:
         if answer.get("threads"):
             return NotForkable(f"the fork server has {answer['threads']} threads after its imports and must have one")
+        if self.exit_code() in KILLED:
+            return Killed("the fork server was killed while it started, again and again: is there memory enough?")
         self.errors.seek(0)
         said = clean(self.errors.read(4000).decode("utf-8", "replace")).strip().splitlines()
         return SandboxError(f"the fork server did not start ({said[-1] if said else 'no word from it'}): see `medalist "
@@ -103,9 +122,9 @@ def _start(channel: int, libraries: Sequence[str], walls: Walls, errors: IO[byte
         words = [shutil.which("bwrap") or "bwrap", "--args", str(arguments), "--", *words[:2], "/sandbox/server.py"]
         passed.append(arguments)
     try:
-        return subprocess.Popen([*words, str(channel), json.dumps(libraries)], env=environment(1) | {"HOME": "/"},
-                                stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, pass_fds=passed, cwd="/",
-                                start_new_session=True)
+        return subprocess.Popen([*words, str(channel), json.dumps(libraries)], cwd="/",
+                                env=environment(1) | gpu.server_environment() | {"HOME": "/"},
+                                stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, pass_fds=passed, start_new_session=True)
     finally:
         for handle in passed[1:]:
             os.close(handle)

@@ -1,48 +1,99 @@
-"""Names what a trial leaves on the host so that the next start can tell whose it is, and removes what a killed agent left."""
+"""Gives each agent a folder for its trials, locked for as long as it lives, and removes what a killed agent left.
 
+The kernel lets go of a lock when its holder dies, whichever container that was in; numbers of processes mean nothing there.
+"""
+
+import atexit
+import fcntl
 import os
-import re
 import subprocess
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 from sandbox import cgroup
 
-PREFIX = "medalist-sandbox-"
-NAME = re.compile(rf"{PREFIX}(\d+)-(\d+)-(\d+)-")
-GONE = -1
+PREFIX = "medalist-trials-"
+NOBODYS_SECONDS = 600.0  # a control group whose agent's folder is not to be seen from here is removed when it is that old
+
+
+def own() -> Path:
+    """This process's folder, which only it and root's trials may enter; gone when the process ends well."""
+    return _made(os.getpid(), tempfile.gettempdir())
 
 
 @cache
-def _own_prefix(pid: int) -> str:
-    return f"{PREFIX}{_numbering()}-{pid}-{_born(pid)}-"
+def _made(pid: int, place: str) -> Path:
+    """The lock lives as long as this process: its descriptor is never closed."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place)).resolve()
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)  # waits for whoever took it for a dead one's, and removes it now
+        except OSError:
+            pass  # a file system without locks: nobody will sweep it
+        if folder.exists():
+            folder.chmod(0o711 if os.getuid() == 0 else 0o700)
+            atexit.register(_leave, pid, folder)
+            return folder
+        os.close(handle)
 
 
-def prefix() -> str:
-    """How the names of this process's trials begin: its number, the namespace where that number counts, and its birth, as
-    numbers are used again."""
-    return _own_prefix(os.getpid())
-
-
-def _numbering() -> int:
-    return os.stat("/proc/self/ns/pid").st_ino
-
-
-def belongs(name: str) -> bool:
-    """Is it the name of something of this process, or of nobody's any more?"""
-    return name.startswith(prefix()) or _orphan(name)
+def _leave(pid: int, folder: Path) -> None:
+    if os.getpid() == pid:  # and not in a fork of it
+        remove(folder)
 
 
 def sweep() -> list[Path]:
     """Remove folders and control groups of agents that are dead; returns what was removed."""
-    folders = [place for place in Path(tempfile.gettempdir()).glob(f"{PREFIX}*") if _ours(place) and _orphan(place.name)]
-    groups = [place for place in cgroup.left_over(PREFIX) if _orphan(place.name)]
-    for place in folders:
-        remove(place)
-    for place in groups:
-        cgroup.remove(place)
-    return folders + groups
+    removed: list[Path] = []
+    for folder in sorted(Path(tempfile.gettempdir()).glob(f"{PREFIX}*")):
+        with _claimed(folder) as orphan:
+            if orphan:
+                removed += [folder, *_groups(folder.name)]
+                remove(folder)
+    nobodys = [place for place in cgroup.left_over(PREFIX) if _is_nobodys(place)]
+    for place in [*removed, *nobodys]:
+        if place.is_relative_to(cgroup.ROOT):
+            cgroup.remove(place)
+    return removed + nobodys
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[bool]:
+    """Whether a folder is this user's and its agent is dead; nobody else can claim it meanwhile."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        yield False
+        return
+    try:
+        yield os.fstat(handle).st_uid == os.getuid() and _locked(handle)
+    finally:
+        os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except OSError:
+        return False
+
+
+def _groups(agent: str) -> list[Path]:
+    return list(cgroup.left_over(f"{agent}-"))
+
+
+def _is_nobodys(group: Path) -> bool:
+    agent = Path(tempfile.gettempdir(), group.name.rpartition("-")[0])
+    try:
+        return not agent.exists() and time.time() - group.stat().st_mtime > NOBODYS_SECONDS
+    except OSError:
+        return False
 
 
 def remove(folder: Path) -> None:
@@ -51,29 +102,3 @@ def remove(folder: Path) -> None:
     if subprocess.run(words, stderr=subprocess.DEVNULL, check=False).returncode:
         subprocess.run(["chmod", "-R", "u+rwX", "--", str(folder)], stderr=subprocess.DEVNULL, check=False)
         subprocess.run(words, stderr=subprocess.DEVNULL, check=False)
-
-
-def _ours(place: Path) -> bool:
-    try:
-        return place.lstat().st_uid == os.getuid() and place.is_dir() and not place.is_symlink()
-    except OSError:
-        return False
-
-
-def _orphan(name: str) -> bool:
-    """Is its owner dead for certain? Owners in other namespaces cannot be seen from here."""
-    found = NAME.match(name)
-    if found is None or int(found[1]) != _numbering():
-        return False
-    born = _born(int(found[2]))
-    return born is not None and born != int(found[3])
-
-
-def _born(pid: int) -> int | None:
-    """When a process was started, in ticks since the machine was; GONE where there is none, None where that cannot be seen."""
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-    except (FileNotFoundError, ProcessLookupError):
-        return GONE
-    except (OSError, ValueError):
-        return None

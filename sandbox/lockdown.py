@@ -138,6 +138,15 @@ DENIED: Mapping[str, tuple[int | None, int | None]] = {
     "migrate_pages": (256, 238), "statmount": (457, 457), "listmount": (458, 458), "open_tree_attr": (467, 467),
     "lsm_set_self_attr": (460, 460), "uselib": (134, None), "_sysctl": (156, None), "sysfs": (139, None),
     "ustat": (136, None), "nfsservctl": (180, 42), "vhangup": (153, 58), "lookup_dcookie": (212, 18),
+    # the kernel counts these for the whole machine or the whole user: a trial could use up everybody's
+    "io_setup": (206, 0), "io_submit": (209, 2), "inotify_init": (253, None), "inotify_init1": (294, 26),
+    # who has read which file lately: a line from one trial to another
+    "cachestat": (451, 451),
+}
+# These pretend to succeed. A lock on an input, or pages of it thrown out of memory, would tell another trial something at
+# once and without noise, and no two trials share a file that they could spoil for each other; sync writes for everybody.
+QUIET: Mapping[str, tuple[int | None, int | None]] = {
+    "flock": (73, 32), "fadvise64": (221, 223), "sync": (162, 81), "syncfs": (306, 267),
 }
 # Without namespaces nothing else stands between a trial and the host's sockets, its shared memory and its other processes.
 DENIED_STRICTLY: Mapping[str, tuple[int | None, int | None]] = {
@@ -145,7 +154,7 @@ DENIED_STRICTLY: Mapping[str, tuple[int | None, int | None]] = {
     "accept4": (288, 242), "sendmmsg": (307, 269), "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195),
     "shmdt": (67, 197), "semget": (64, 190), "semop": (65, 193), "semctl": (66, 191), "semtimedop": (220, 192),
     "msgget": (68, 186), "msgsnd": (69, 189), "msgrcv": (70, 188), "msgctl": (71, 187), "mq_open": (240, 180),
-    "mq_unlink": (241, 181), "inotify_add_watch": (254, 27), "ioprio_set": (251, 30),
+    "mq_unlink": (241, 181), "ioprio_set": (251, 30),
 }
 # Landlock has no right for these; they pretend to succeed, so that copying a file with its times goes on working.
 PRETENDED: Mapping[str, tuple[int | None, int | None]] = {
@@ -158,12 +167,16 @@ PRETENDED: Mapping[str, tuple[int | None, int | None]] = {
 # Calls that take a process number first and may then only name the caller (0): limits, priority, processors, scheduler.
 ONLY_ITSELF = ((302, 261), (203, 122), (144, 119), (142, 118), (314, 274))
 CLONE, CLONE3, SOCKET, SOCKETPAIR, IOCTL = (56, 220), (435, 435), (41, 198), (53, 199), (16, 29)
-PERSONALITY, SETPRIORITY, MEMFD_CREATE = (135, 92), (141, 140), (319, 279)
+PERSONALITY, SETPRIORITY, MEMFD_CREATE, FCNTL, PREADV2 = (135, 92), (141, 140), (319, 279), (72, 25), (327, 286)
+LOCKS = (6, 7, 37, 38)  # of a process or an open file, tried or waited for: F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW
+OWNERS = (8, 10, 15)    # whom the kernel signals about a file: F_SETOWN, F_SETSIG, F_SETOWN_EX
+NOTICES = (1024, 1026, 1031)  # F_SETLEASE, F_NOTIFY; F_SETPIPE_SZ: memory that no watch sees
+NO_WAITING = 8          # RWF_NOWAIT: whether it lies in memory
 ARCHITECTURE = (0xC000003E, 0xC00000B7)
 NAMESPACE_FLAGS = 0x7E020000
 LAST_KNOWN = 469
 ALLOW, FAIL, KILL = 0x7FFF0000, 0x00050000, 0x80000000
-EPERM, ENOSYS, EAFNOSUPPORT = 1, 38, 97
+EPERM, ENOSYS, EOPNOTSUPP, EAFNOSUPPORT = 1, 38, 95, 97
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN, MASK = 0x20, 0x15, 0x35, 0x45, 0x06, 0x54
 
 
@@ -186,7 +199,7 @@ def filter_steps(*, strict: bool, memfd: bool) -> list[Step]:
         steps += [(AT_LEAST, 0, 1, 0x40000000), (RETURN, 0, 0, FAIL | ENOSYS)]
     steps += [(AT_LEAST, 0, 1, LAST_KNOWN + 1), (RETURN, 0, 0, FAIL | ENOSYS)]
     steps += _answered([*DENIED.values(), *(DENIED_STRICTLY.values() if strict else ())], FAIL | EPERM)
-    steps += _answered(PRETENDED.values() if strict else (), FAIL)
+    steps += _answered([*QUIET.values(), *(PRETENDED.values() if strict else ())], FAIL)
     steps += _answered([CLONE3, *(() if memfd else (MEMFD_CREATE,))], FAIL | ENOSYS)  # libc falls back to clone
     steps += _guarded(CLONE[MACHINE], [(LOAD, 0, 0, 16), (ANY_BIT, 0, 1, NAMESPACE_FLAGS), (RETURN, 0, 0, FAIL | EPERM)])
     steps += _guarded(IOCTL[MACHINE], [
@@ -195,16 +208,19 @@ def filter_steps(*, strict: bool, memfd: bool) -> list[Step]:
     steps += _guarded(PERSONALITY[MACHINE], [
         (LOAD, 0, 0, 16), (EQUAL, 2, 0, 0), (EQUAL, 1, 0, 0xFFFFFFFF), (RETURN, 0, 0, FAIL | EPERM),
     ])
+    steps += _guarded(FCNTL[MACHINE], [(LOAD, 0, 0, 24), *_values(LOCKS, FAIL), *_values((*OWNERS, *NOTICES), FAIL | EPERM)])
+    steps += _guarded(PREADV2[MACHINE], [(LOAD, 0, 0, 56), (ANY_BIT, 0, 1, NO_WAITING), (RETURN, 0, 0, FAIL | EOPNOTSUPP)])
     steps += _alone() if strict else _sockets()
     return [*steps, (RETURN, 0, 0, ALLOW)]
 
 
 def _answered(calls: Iterable[tuple[int | None, int | None]], answer: int) -> list[Step]:
-    numbers = sorted({pair[MACHINE] for pair in calls if pair[MACHINE] is not None})  # type: ignore[type-var]
-    steps: list[Step] = []
-    for number in numbers:
-        steps += [(EQUAL, 0, 1, number), (RETURN, 0, 0, answer)]  # type: ignore[list-item]
-    return steps
+    return _values(sorted({number for pair in calls if (number := pair[MACHINE]) is not None}), answer)
+
+
+def _values(values: Iterable[int], answer: int) -> list[Step]:
+    """This answer where what was loaded is one of the values."""
+    return [step for value in values for step in ((EQUAL, 0, 1, value), (RETURN, 0, 0, answer))]
 
 
 def _sockets() -> list[Step]:

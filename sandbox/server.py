@@ -240,6 +240,7 @@ def _payload(request: dict[str, Any], pools: Any, *, alone: bool) -> None:
     """Lock down, then run the harness; never returns. alone: whether the processes of this user here are the trial's."""
     code, walls, places = 97, request["walls"], request["places"]
     try:
+        os.setsid()  # a signal to its own group reaches nothing of ours
         _die_first()
         os.umask(0o077)
         if walls["limits"]:

@@ -8,6 +8,7 @@ from pathlib import Path
 DEEPEST = 40
 MOST_FILES = 20_000
 PAGE = os.sysconf("SC_PAGE_SIZE")
+HOLDS = {stat.S_IFSOCK: 416 << 10, stat.S_IFIFO: 64 << 10}  # what may wait in a socket's buffer, and in a pipe's
 
 
 def tree(pid: int) -> list[int]:
@@ -28,10 +29,32 @@ def tree(pid: int) -> list[int]:
 def memory_bytes(pids: list[int], *, limit: int) -> int:
     """Memory of the processes: resident sizes (cheap, shared pages counted for each), and only where those exceed
     `limit` the proportional sizes, for which the kernel walks every page. And what no size of a process shows: files
-    without a name that lie in memory, and shared memory that no process has touched lately."""
-    hidden = unlinked_bytes(pids, disk=None) + _untouched(pids)
+    without a name that lie in memory, shared memory that no process has touched lately, and what the kernel itself keeps
+    for them: tables of pages, and sockets and pipes as if they were full."""
+    hidden = unlinked_bytes(pids, disk=None) + _untouched(pids) + sum(_tables(pid) for pid in pids) + _waiting(pids)
     resident = sum(_resident(pid) for pid in pids)
     return hidden + (resident if resident + hidden <= limit else sum(_proportional(pid) for pid in pids))
+
+
+def _tables(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            return next((int(line.split()[1]) * 1024 for line in file if line.startswith("VmPTE:")), 0)
+    except OSError:
+        return 0
+
+
+def _waiting(pids: list[int]) -> int:
+    """What the sockets and pipes that the processes hold open may keep in the kernel, each counted once."""
+    held: dict[tuple[int, int], int] = {}
+    for pid in pids:
+        for name in _open_files(pid):
+            try:
+                facts = os.stat(f"/proc/{pid}/fd/{name}")
+            except OSError:
+                continue
+            held[facts.st_dev, facts.st_ino] = HOLDS.get(stat.S_IFMT(facts.st_mode), 0)
+    return sum(held.values())
 
 
 def _untouched(pids: list[int]) -> int:
@@ -130,9 +153,12 @@ def folder(place: Path) -> tuple[int, str]:
 
 
 def unlinked_bytes(pids: list[int], *, disk: int | None) -> int:
-    """What the processes hold open in files without a name, which no walk over folders finds: on the device `disk`, or,
-    where that is None, in files in memory (memfd)."""
+    """What the processes hold in files without a name, which no walk over folders finds: on the device `disk`, or, where
+    that is None, in files in memory (memfd). Of a file on disk that is mapped and not open, as far as it is mapped."""
     held: dict[tuple[int, int], int] = {}
+    for pid in pids:
+        if disk is not None:
+            held |= {(disk, inode): end for inode, end in _mapped(pid, disk) if held.get((disk, inode), 0) < end}
     for pid in pids:
         for name in _open_files(pid):
             try:
@@ -143,6 +169,19 @@ def unlinked_bytes(pids: list[int], *, disk: int | None) -> int:
             if facts.st_nlink == 0 and stat.S_ISREG(facts.st_mode) and wanted:
                 held[facts.st_dev, facts.st_ino] = facts.st_blocks * 512
     return sum(held.values())
+
+
+def _mapped(pid: int, disk: int) -> Iterator[tuple[int, int]]:
+    """(inode, where the mapping ends in it) of each mapped file on the disk that has no name any more."""
+    device = b"%02x:%02x" % (os.major(disk), os.minor(disk))
+    try:
+        lines = Path(f"/proc/{pid}/maps").read_bytes().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        if line.endswith(b"(deleted)") and (words := line.split())[3] == device:
+            begin, end = (int(number, 16) for number in words[0].split(b"-"))
+            yield int(words[4]), int(words[2], 16) + end - begin
 
 
 def _open_files(pid: int) -> list[str]:

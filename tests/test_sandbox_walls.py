@@ -1,8 +1,12 @@
 """What stands around a trial where the machine offers less, and what is left of trials and agents: nothing."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +19,7 @@ from sandbox.places import hidden, prefixes
 
 sys.path.insert(0, str(Path(__file__).parent / "attacks"))
 
-from soak import soak
+from soak import soak, temporary
 from world import PROJECT, world
 
 WITHOUT = [sys.executable, str(Path(__file__).parent / "attacks" / "without.py")]
@@ -76,22 +80,64 @@ def test_a_server_with_a_thread_is_not_forked_and_trials_start_cold(
         "later each"]
 
 
-def test_what_a_killed_agent_left_is_removed_and_what_a_living_one_has_is_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    here = leftovers.prefix().removeprefix(leftovers.PREFIX).split("-")[0]
-    dead, reused, elsewhere, alive = (tmp_path / f"{leftovers.PREFIX}{name}" for name in (
-        f"{here}-999999999-1-x", f"{here}-{os.getpid()}-1-x", "1-999999999-1-x",
-        f"{leftovers.prefix().removeprefix(leftovers.PREFIX)}x"))
-    for folder in (dead, reused, elsewhere, alive):
-        (folder / "scratch" / "deep").mkdir(parents=True)
-    (dead / "scratch" / "deep").chmod(0)
-    group = cgroup.make(f"{leftovers.PREFIX}{here}-999999999-1-x", memory_bytes=1 << 26, processes=8)
-    leftovers.sweep()
-    assert [folder.exists() for folder in (dead, reused, elsewhere, alive)] == [False, False, True, True]
-    assert group is None or not group.memory.exists()
+AGENT = """
+import os, sys, time
+sys.path.insert(0, sys.argv[1])
+from sandbox import cgroup, leftovers
+folder = leftovers.own() / "trial" / "scratch" / "deep"
+folder.mkdir(parents=True)
+folder.chmod(0)
+cgroup.make(f"{leftovers.own().name}-0", memory_bytes=1 << 26, processes=8)
+print(leftovers.own(), flush=True)
+time.sleep(600)
+"""
+
+
+@contextmanager
+def agent(*container: str) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
+    """An agent with a trial's folder and group, perhaps in a container of its own, and its folder."""
+    process = subprocess.Popen([*container, sys.executable, "-c", AGENT, str(PROJECT)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield process, Path(process.stdout.readline().strip())
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def swept() -> set[Path]:
+    """What is removed, now or in a moment: a container ends a little after whoever started it."""
+    until, removed = time.monotonic() + 10, []
+    while not removed and time.monotonic() < until:
+        removed = leftovers.sweep()
+        time.sleep(0.02)
+    return set(removed)
+
+
+CONTAINER = ("bwrap", "--bind", "/", "/", "--dev", "/dev", "--unshare-pid", "--proc", "/proc", "--die-with-parent")
+
+
+@pytest.mark.parametrize("container", [(), CONTAINER], ids=["here", "in a container that shares the folder"])
+def test_what_a_killed_agent_left_is_removed_and_what_a_living_one_has_is_not(container: tuple[str, ...], tmp_path: Path) -> None:
+    with temporary(tmp_path), agent(*container) as (dead, folder), agent(*container) as (_, living):
+        groups = [list(cgroup.left_over(f"{place.name}-")) for place in (folder, living)]
+        assert leftovers.sweep() == []
+        dead.kill()
+        dead.wait()
+        assert swept() == {folder, *groups[0]}
+        assert not folder.exists() and not any(group.exists() for group in groups[0])
+        assert (living / "trial" / "scratch").exists() and all(group.exists() for group in groups[1])
+    with temporary(tmp_path):
+        assert swept() == {living, *groups[1]}
+
+
+def test_an_agent_that_ends_well_leaves_no_folder(tmp_path: Path) -> None:
+    with temporary(tmp_path), agent() as (process, folder):
+        assert folder.exists()
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        assert not folder.exists()
 
 
 def test_no_two_agents_give_their_trials_the_same_user() -> None:
@@ -118,7 +164,8 @@ def test_a_line_without_end_is_cut() -> None:
 
 
 def test_trials_servers_and_agents_that_are_killed_leave_nothing(tmp_path: Path) -> None:
-    facts = soak(trials=25, kills=9, folder=tmp_path, seed=1)
+    with temporary(tmp_path):
+        facts = soak(trials=25, kills=9, folder=tmp_path, seed=1)
     assert facts["left"] == {}, facts
     assert facts["recorded"] == facts["numbers"] and facts["strange"] == []
 

@@ -1,37 +1,49 @@
 """What the host looks for after an attack that had a trial of its own, and after its control."""
 
+import ctypes
 import os
 import re
 import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from world import LABEL, World, alive, gone
+from world import LABEL, World, alive, gone, source_of
 
-from sandbox import Executor, Limits, Trial
+from sandbox import Executor, Limits, Trial, leftovers, watch
+from sandbox.host import USERS
 
 LIMITS = Limits(wall_seconds=30.0, memory_bytes=256 << 20, disk_bytes=64 << 20, processes=48, output_bytes=1 << 16)
 SHORT = ("sleeps_beyond_its_time", "stays_just_under_every_limit", "ignores_every_signal", "forks_at_its_deadline",
-         "stops_its_keeper")
+         "stops_its_keeper", "signals_its_whole_group", "hops_from_process_to_process")
 CODES = re.compile("[\x1b\x07\x9b\u202e]")
-NEXT = """def fit_predict(train, target, predict, task):
-    import os, sys
+NEXT = """import os, sys
+import numpy as np
+def fit_predict(train, target, predict, task):
     sys.path += [os.getcwd(), "/tmp", "/dev/shm"]
     try:
         __import__("planted_" + task.tag)
         return [1.0]
     except ImportError:
-        return [0.0]
+        return [float(np.mean([1.0, 3.0]) != 2.0 or not sys.meta_path)]
+"""
+COMPANION = """import ctypes, time
+def fit_predict(train, target, predict, task):
+    ctypes.CDLL(None).prctl(15, task.tag.encode(), 0, 0, 0)
+    secret = [f"secret of {task.tag}".encode() * (k + 1) for k in range(9)]
+    time.sleep(6)
+    return [float(len(secret))]
 """
 
 
 def limits(name: str) -> Limits:
-    if name == "uses_up_the_processor_in_children":
+    if name in ("uses_up_the_processor_in_children", "hides_its_processor_time"):
         return replace(LIMITS, cpu_seconds=3.0)
     return replace(LIMITS, wall_seconds=3.0) if name in SHORT else LIMITS
 
@@ -70,6 +82,44 @@ def _killed_others(trial: Trial, world: World, runner: Executor) -> bool:
     return world.victim.poll() is not None or world.expendable.poll() is not None
 
 
+def _left_shared_memory(trial: Trial | None, world: World, runner: Executor | None) -> bool:
+    libc, key = ctypes.CDLL(None), world.card["shared_key"] + 1
+    segment = libc.shmget(key, 0, 0)
+    if segment >= 0:
+        libc.shmctl(segment, 0, None)
+    return bool(segment >= 0)
+
+
+def _left_files(trial: Trial | None, world: World, runner: Executor | None) -> bool:
+    places = ("/tmp", "/dev/shm", "/var/tmp", "/run", "/run/user/0", "/var/crash")
+    left = [file for place in places if (file := Path(place, f"left-{world.card['tag']}")).exists()]
+    for file in left:
+        file.unlink()
+    return bool(left)
+
+
+def open_to_others(folder: Path) -> bool:
+    """Is there a program with the set-uid bit that another user could start?"""
+    for program in folder.rglob("program"):
+        ways = [place for place in program.parents if place.is_relative_to(folder)]
+        if program.stat().st_mode & 0o4001 == 0o4001 and all(place.stat().st_mode & 0o001 for place in ways):
+            return True
+    return False
+
+
+def _left_odd_names(trial: Trial, world: World, runner: Executor) -> bool:
+    return any(leftovers.own().iterdir()) or bool(CODES.search(trial.log + trial.reason)) or _broke_the_next(trial, world, runner)
+
+
+def _used_up_users(trial: Trial, world: World, runner: Executor) -> bool:
+    """The same again, as often as there are users."""
+    again = USERS + 2 if getattr(runner, "warm", None) else 3
+    card = {**world.card, "only": "uses_up_the_users_of_trials"}
+    for _ in range(again):
+        runner.run(source_of(card["only"]), inputs=world.inputs, limits=LIMITS, shape=(1,), card=card)
+    return _survives(trial, world, runner) or _broke_the_next(trial, world, runner)
+
+
 def _broke_the_next(trial: Trial, world: World, runner: Executor) -> bool:
     following = runner.run(NEXT, inputs=world.inputs, limits=LIMITS, shape=(1,), card=world.card)
     return following.prediction is None or following.prediction[0] != 0.0 or trial.cost.wall_seconds > 20
@@ -88,20 +138,55 @@ JUDGES: dict[str, Callable[[Trial, World, Executor], bool]] = {
     "leaves_a_process_behind": _survives, "ignores_every_signal": _survives, "forks_at_its_deadline": _survives,
     "kills_everything_that_it_may": _killed_others, "kills_the_fork_server": _broke_the_next,
     "stops_its_keeper": _broke_the_next, "plants_a_module_for_the_next_trial": _broke_the_next,
+    "leaves_shared_memory_behind": _left_shared_memory, "leaves_files_where_others_look": _left_files,
+    "gives_its_files_names_that_break_what_reads_them": _left_odd_names,
+    "gives_text_of_letters_that_do_not_exist": lambda trial, world, runner: trial.status == "ok",
+    "gives_text_that_takes_over_a_terminal": lambda trial, world, runner: trial.status == "ok",
+    "signals_its_whole_group": lambda trial, world, runner: _stopped_below() or _broke_the_next(trial, world, runner),
+    "has_the_kernel_signal_a_process": _killed_others, "hops_from_process_to_process": _survives,
+    "adopts_its_orphans_and_stops_them": _survives, "starts_a_sibling_of_itself": _survives,
+    "uses_up_the_users_of_trials": _used_up_users, "changes_the_modules_that_the_next_trial_gets": _broke_the_next,
 }
+
+
+def _stopped_below() -> bool:
+    """Was a process of ours stopped and left so?"""
+    time.sleep(0.3)
+    states = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in watch.tree(os.getpid())
+              if Path(f"/proc/{pid}/stat").exists()]
+    return "T" in states
 
 
 def control_works(name: str, world: World) -> bool:
     """Whether the attack, as a plain process, reached what it wanted."""
-    world.plain("alone", name, linger=1.5 if name == "forges_the_result_by_a_grandchild" else 0.0, seconds=_patience(name))
     try:
+        with companion(name, world):
+            world.plain(source_of(name), name, linger=1.5 if name == "forges_the_result_by_a_grandchild" else 0.0,
+                        seconds=_patience(name))
         return CONTROLS.get(name, _told)(world.last_plain, world)
     finally:
         _clean(world)
 
 
+@contextmanager
+def companion(name: str, world: World) -> Iterator[None]:
+    """A process beside the control that holds what it looks for."""
+    if name != "reads_the_memory_of_another_trial":
+        yield
+        return
+    tell = f"secret = b'secret of {world.card['tag']}' * 9; import time; time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", tell])
+    try:
+        time.sleep(1.0)
+        world.card["companions"] = [process.pid]
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
 def _patience(name: str) -> float:
-    return {"ignores_every_signal": 3.0, "forks_at_its_deadline": 5.0}.get(name, 300.0)
+    return {"ignores_every_signal": 3.0, "forks_at_its_deadline": 5.0, "hops_from_process_to_process": 3.0}.get(name, 60.0)
 
 
 def _told(place: Path, world: World) -> bool:
@@ -164,6 +249,17 @@ CONTROLS: dict[str, Callable[[Path, World], bool]] = {
     "kills_everything_that_it_may": lambda place, world: world.expendable.wait(5) != 0,
     "kills_the_fork_server": lambda place, world: world.expendable.wait(5) != 0,
     "stops_its_keeper": _stopped, "plants_a_module_for_the_next_trial": _planted,
+    "leaves_shared_memory_behind": lambda place, world: _left_shared_memory(None, world, None),
+    "leaves_files_where_others_look": lambda place, world: _left_files(None, world, None),
+    "makes_a_program_that_others_run_as_its_user": lambda place, world: open_to_others(place),
+    "gives_its_files_names_that_break_what_reads_them": lambda place, world: any("\n" in name for name in os.listdir(place)),
+    "gives_text_of_letters_that_do_not_exist": lambda place, world: not _naive(
+        place, "print(str(np.load(sys.argv[1])[0]).encode())"),
+    "gives_text_that_takes_over_a_terminal": lambda place, world: bool(CODES.search(str(np.load(place / "result.npy")[0]))),
+    "signals_its_whole_group": _stopped, "has_the_kernel_signal_a_process": lambda place, world: world.expendable.wait(5) != 0,
+    "hops_from_process_to_process": _survived, "adopts_its_orphans_and_stops_them": _survived,
+    "starts_a_sibling_of_itself": _survived, "uses_up_the_users_of_trials": _survived,
+    "changes_the_modules_that_the_next_trial_gets": lambda place, world: "changed" in (place / "log.txt").read_text(),
 }
 
 
@@ -171,10 +267,20 @@ def _clean(world: World) -> None:
     """End what the control left running, and remove what it left lying."""
     world.end_last()
     for tag in (world.card["tag"], str(world.last_plain)):
-        for _ in range(20):
+        for _ in range(200):
             for pid in alive(tag):
-                os.kill(pid, signal.SIGKILL)
+                _kill(pid)
     for name in ("/tmp", "/dev/shm"):
         for file in Path(name).glob(f"*{world.card['tag']}*"):
             file.unlink()
     world.meeting_place.unlink(missing_ok=True)
+
+
+def _kill(pid: int) -> None:
+    """With its group, where that is not ours: some are gone before they could be killed one by one."""
+    try:
+        if os.getsid(pid) != os.getsid(0):
+            os.killpg(os.getpgid(pid), signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass

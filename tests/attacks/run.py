@@ -1,7 +1,8 @@
 """Runs every attack against every way in which trials run here, and as a plain process without any wall, and writes what
 got through: docs/attacks.json, from which the table of docs/threat-model.md is made. `make attack`.
 
-As root it runs all of it once more as an ordinary user.
+As root all of it runs once more as an ordinary user. The fallback runs where the kernel refuses namespaces, as in a container.
+`--columns` runs some of it and keeps the rest of the file.
 """
 
 import argparse
@@ -13,6 +14,8 @@ import secrets
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,20 +25,23 @@ HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(PROJECT)]
 
-from judged import control_works, got_through, limits  # noqa: E402
-from world import World, names, source, world  # noqa: E402
+from judged import COMPANION, control_works, got_through, limits, open_to_others  # noqa: E402
+from world import ALONE, TOGETHER, World, alive, names, source, source_of, world  # noqa: E402
 
-from sandbox import Executor, Limits, executor, lockdown  # noqa: E402
+from sandbox import Executor, Limits, executor, leftovers, lockdown  # noqa: E402
 from sandbox.executors.cold import Cold  # noqa: E402
 from sandbox.executors.local import Local  # noqa: E402
-from sandbox.walls import FALLBACK, NAMESPACES, Walls  # noqa: E402
+from sandbox.walls import NAMESPACES, Walls  # noqa: E402
 
-TOGETHER = ("reach", "kernel", "plant")
 NOBODY = 65534
 LIBRARIES = ("numpy", "pandas", "pyarrow")
 ROOMY = Limits(wall_seconds=300.0, memory_bytes=1 << 30, disk_bytes=64 << 20, processes=64)
 # What gets through, and why that is borne: docs/threat-model.md explains each.
-KNOWN = {("learns_that_a_file_of_the_host_exists", "fallback")}
+KNOWN = {
+    ("learns_that_a_file_of_the_host_exists", "fallback, root"), ("learns_that_a_file_of_the_host_exists", "fallback, user"),
+    *(("hides_its_processor_time", f"{way}, user") for way in ("cold", "warm", "fallback")),
+}
+WHOLE = ("cold", "warm", "fallback")
 # What cannot be shown to work on every machine, so that its control may fail.
 NO_CONTROL = {
     "calls_what_is_newer_than_the_filter": "no kernel has that call yet",
@@ -47,6 +53,10 @@ NO_CONTROL = {
     "makes_itself_the_last_to_be_killed": "root of some machines lacks CAP_SYS_RESOURCE",
     "raises_its_own_limits": "root of some machines lacks CAP_SYS_RESOURCE",
     "asks_for_ports": "some kernels are built without it",
+    "counts_what_others_have_read_into_memory": "kernels before 6.5 lack it",
+    "talks_to_the_hypervisor": "not every machine is a guest",
+    "uses_the_ciphers_of_the_kernel": "some kernels are built without it",
+    "marks_an_input_with_an_attribute": "not every file system has attributes",
     "loads_a_module": "some kernels are built without it", "removes_a_module": "some kernels are built without it",
 }
 ONE_LAYER = {
@@ -68,13 +78,11 @@ class Column:
     layer: bool = False
 
 
-def columns(*, quick: bool) -> list[Column]:
-    """All ways of this user; quick: the whole sandbox only, with few libraries."""
-    warm = (lambda: Local(LIBRARIES, NAMESPACES)) if quick else (lambda: executor("local"))
-    whole = [Column("cold", lambda: Cold(NAMESPACES)), Column("warm", warm),
-             Column("fallback", lambda: Local(LIBRARIES, FALLBACK))]
+def columns() -> list[Column]:
+    """All ways, in the order of the table."""
     layers = [Column(name, lambda walls=walls: Local(LIBRARIES, walls), layer=True) for name, walls in ONE_LAYER.items()]
-    return whole if quick else [*layers, *whole]
+    return [*layers, Column("cold", lambda: Cold(NAMESPACES)), Column("warm", lambda: executor("local")),
+            Column("fallback", lambda: executor("local"))]
 
 
 def attack_together(runner: Executor, place: World, part: str) -> dict[str, bool]:
@@ -91,11 +99,46 @@ def attack_alone(runner: Executor, place: World, name: str) -> bool:
     """Whether an attack with a trial of its own got through."""
     place.renew()
     place.card["tag"] = f"tag{secrets.token_hex(4)}"
-    card = {**place.card, "only": name}
-    trial = runner.run(source("alone"), inputs=place.inputs, limits=limits(name), shape=(1,), card=card)
-    through = got_through(name, trial, place, runner)
+    with beside(runner, place, name) as seen:
+        card = {**place.card, "only": name}
+        trial = runner.run(source_of(name), inputs=place.inputs, limits=limits(name), shape=(1,), card=card)
+    through = any(seen) or got_through(name, trial, place, runner)
     print(f"    {name}: {'OPEN' if through else 'blocked'} ({trial.status}: {trial.reason})", flush=True)
     return through
+
+
+@contextmanager
+def beside(runner: Executor, place: World, name: str) -> Iterator[list[bool]]:
+    """What some attacks need while they run: another trial that holds a secret, or somebody who looks at their folder. What
+    was seen goes into the list."""
+    seen: list[bool] = []
+    over = threading.Event()
+    work = {"reads_the_memory_of_another_trial": lambda: _hold_a_secret(runner, place),
+            "makes_a_program_that_others_run_as_its_user": lambda: _look(over, seen)}.get(name)
+    if work is None:
+        yield seen
+        return
+    thread = threading.Thread(target=work)
+    thread.start()
+    until = time.monotonic() + 30
+    while name.startswith("reads") and not alive(place.card["tag"]) and time.monotonic() < until:
+        time.sleep(0.05)
+    place.card["companions"] = alive(place.card["tag"])
+    yield seen
+    over.set()
+    thread.join()
+
+
+def _hold_a_secret(runner: Executor, place: World) -> None:
+    runner.run(COMPANION, inputs=place.inputs, limits=limits(""), shape=(1,), card=dict(place.card))
+
+
+def _look(over: threading.Event, seen: list[bool]) -> None:
+    while not over.wait(0.05):
+        try:
+            seen.append(open_to_others(leftovers.own()))
+        except OSError:
+            continue  # it went while we looked
 
 
 def control(place: World) -> dict[str, bool]:
@@ -103,48 +146,51 @@ def control(place: World) -> dict[str, bool]:
     works: dict[str, bool] = {}
     for part in TOGETHER:
         place.card["tag"] = f"tag{secrets.token_hex(4)}"
-        result = place.plain(part, "")
+        result = place.plain(source(part), "")
         works |= dict(zip(names(part), (result if result is not None else [0.0] * len(names(part))), strict=True))
-    for name in names("alone", kind="ALONE"):
+    for name in (name for part in ALONE for name in names(part, kind="ALONE")):
         place.renew()
         place.card["tag"] = f"tag{secrets.token_hex(4)}"
         works[name] = control_works(name, place)
+        print(f"    {name}: {'works' if works[name] else 'does nothing'}", flush=True)
     return {name: bool(value) for name, value in works.items()}
 
 
-def run_all(*, quick: bool = False) -> dict[str, dict[str, bool]]:
-    """For every column, whether each attack got through."""
-    user = "root" if os.getuid() == 0 else "user"
-    found: dict[str, dict[str, bool]] = {}
+def run_one(name: str) -> dict[str, bool]:
+    """Whether each attack got through in one column."""
     with world() as place:
-        print(f"control, {user}", flush=True)
-        found[f"control, {user}"] = control(place)
-        for column in columns(quick=quick):
-            print(f"{column.name}, {user}", flush=True)
-            with column.make() as runner:
-                results: dict[str, bool] = {}
-                for part in TOGETHER:
-                    results |= attack_together(runner, place, part)
-                if not column.layer:
-                    results |= {name: attack_alone(runner, place, name) for name in names("alone", kind="ALONE")}
-            found[f"{column.name}, {user}"] = results
-    return found
+        if name == "control":
+            return control(place)
+        column = next(column for column in columns() if column.name == name)
+        results: dict[str, bool] = {}
+        with column.make() as runner:
+            for part in TOGETHER:
+                results |= attack_together(runner, place, part)
+            if not column.layer:
+                results |= {name: attack_alone(runner, place, name) for part in ALONE for name in names(part, kind="ALONE")}
+        return results
 
 
-def as_an_ordinary_user(words: list[str]) -> dict[str, dict[str, bool]]:
-    """The same, in a process of another user, from a copy of what that user cannot reach."""
-    with reachable() as (python, project), tempfile.TemporaryDirectory() as place:
+def run_as(user: str, name: str, python: Path, project: Path) -> dict[str, bool]:
+    """One column in a process of its own: as another user, or where the kernel refuses namespaces, where that is asked for."""
+    with tempfile.TemporaryDirectory() as place:
         os.chmod(place, 0o777)
         out = Path(place, "found.json")
-        command = [str(python), str(project / "tests" / "attacks" / "run.py"), "--part", str(out), *words]
-        subprocess.run(command, user=NOBODY, group=NOBODY, extra_groups=[], check=True, cwd=place,
-                       env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"})
+        here = project / "tests" / "attacks"
+        container = [str(python), str(here / "without.py"), "namespaces"] if name == "fallback" else []
+        who = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if user == "user" and os.getuid() == 0 else {}
+        subprocess.run([*container, str(python), str(here / "run.py"), "--one", name, str(out)], check=True, cwd=place,
+                       env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}, **who)
         return dict(json.loads(out.read_text()))
 
 
 @contextmanager
 def reachable() -> Iterator[tuple[Path, Path]]:
-    """An interpreter with its packages, and this project, where every user can read them: linked, not copied."""
+    """An interpreter with its packages, and this project, where every user can read them: linked, not copied. An ordinary
+    user has them already."""
+    if os.getuid() != 0:
+        yield Path(sys.executable), PROJECT
+        return
     with tempfile.TemporaryDirectory(prefix="medalist-reachable-") as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -179,34 +225,45 @@ def _copy(source: Path, target: Path) -> None:
 def verdict(found: Mapping[str, Mapping[str, bool]]) -> list[str]:
     """What is wrong: an attack that got through and is not known to, and a control that proved nothing."""
     wrong, plain = [], [column for column in found if column.startswith("control")]
-    for name in found[plain[0]]:
+    every = [name for part in TOGETHER for name in names(part)] + [name for part in ALONE for name in names(part, kind="ALONE")]
+    for name in every:
         for column, results in found.items():
             way = column.split(",")[0]
-            if way in ("cold", "warm", "fallback") and results[name] and (name, way) not in KNOWN:
-                wrong.append(f"OPEN: {name} ({column})")
-        if not any(found[column][name] for column in plain) and name not in NO_CONTROL:
+            if way in WHOLE and results.get(name, True) and (name, column) not in KNOWN:
+                wrong.append(f"{'OPEN' if name in results else 'NOT RUN'}: {name} ({column})")
+        if not any(found[column].get(name) for column in plain) and name not in NO_CONTROL:
             wrong.append(f"NO PROOF: {name} does not work without the sandbox either")
     return wrong
 
 
 def main() -> int:
+    ways = ["control", *(column.name for column in columns())]
+    users = ["root", "user"] if os.getuid() == 0 else ["user"]
+    every = [f"{way}, {user}" for user in users for way in ways]
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--quick", action="store_true", help="the whole sandbox only, with few libraries")
-    options.add_argument("--part", type=Path, help="only as this user, into this file")
+    options.add_argument("--columns", nargs="+", metavar="WAY, USER", choices=every, default=every, help=f"of {every}")
+    options.add_argument("--one", nargs=2, metavar=("WAY", "FILE"), help="only this way as this user, into this file")
     options.add_argument("--out", type=Path, default=PROJECT / "docs" / "attacks.json")
     chosen = options.parse_args()
-    found = run_all(quick=chosen.quick)
-    if chosen.part:
-        chosen.part.write_text(json.dumps(found))
+    if chosen.one:
+        Path(chosen.one[1]).write_text(json.dumps(run_one(chosen.one[0])))
         return 0
-    if os.getuid() == 0:
-        found |= as_an_ordinary_user(["--quick"] if chosen.quick else [])
+    found = json.loads(chosen.out.read_text())["found"] if chosen.out.exists() else {}
+    with reachable() as (python, project):
+        for column in chosen.columns:
+            print(column, flush=True)
+            way, user = column.split(", ")
+            found[column] = run_as(user, way, python, project)
+            write(chosen.out, {column: found[column] for column in every if column in found})
+    return bool(json.loads(chosen.out.read_text())["wrong"])
+
+
+def write(out: Path, found: Mapping[str, Mapping[str, bool]]) -> None:
     wrong = verdict(found)
     facts = {"kernel": platform.release().split("-")[0], "landlock": lockdown.landlock_version(), "found": found,
              "known": sorted(map(list, KNOWN)), "no_control": NO_CONTROL, "wrong": wrong}
-    chosen.out.write_text(json.dumps(facts, indent=1) + "\n")
-    print(*wrong, f"{len(found[next(iter(found))])} attacks, {len(found)} columns, {len(wrong)} wrong", sep="\n")
-    return bool(wrong)
+    out.write_text(json.dumps(facts, indent=1) + "\n")
+    print(*wrong, f"{max(map(len, found.values()))} attacks, {len(found)} columns, {len(wrong)} wrong", sep="\n", flush=True)
 
 
 if __name__ == "__main__":

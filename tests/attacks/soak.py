@@ -12,6 +12,8 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,19 @@ SOURCES = (
     "        os.execv(sys.executable, [sys.executable, '-c', 'import time; time.sleep(600)', task.tag])\n"
     "    return [0.0] * len(predict)\n",
 )
+SEEN: set[str] = set()
 STATUSES = {"ok", "error", "invalid", "killed", "refused"}
+
+
+@contextmanager
+def temporary(folder: Path) -> Iterator[None]:
+    """Agents, this one and those it starts, put their folders there."""
+    before = tempfile.gettempdir()
+    tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = os.environ["TMPDIR"] = before
 
 
 def soak(*, trials: int, kills: int, folder: Path, seed: int = 0) -> dict[str, Any]:
@@ -104,9 +118,18 @@ def ours() -> int:
 
 
 def counts_outside(place: World) -> dict[str, int]:
-    folders = [path for path in Path(tempfile.gettempdir()).glob(f"{leftovers.PREFIX}*") if leftovers.belongs(path.name)]
-    groups = [path for path in cgroup.left_over(leftovers.PREFIX) if leftovers.belongs(path.name)]
+    """What is left of agents: the folder for temporary files is ours alone while this runs."""
+    ours, agents = leftovers.own(), _agents()
+    folders = [*ours.iterdir(), *(path for path in agents if path != ours)]
+    groups = [group for name in {ours.name, *SEEN} for group in cgroup.left_over(f"{name}-")]
     return {"folders": len(folders), "control groups": len(groups), "processes": len(alive(place.card["tag"]))}
+
+
+def _agents() -> list[Path]:
+    """The folders of all agents that there are; their names are kept for when they are gone."""
+    found = list(Path(tempfile.gettempdir()).resolve().glob(f"{leftovers.PREFIX}*"))
+    SEEN.update(path.name for path in found)
+    return found
 
 
 def kill_agents(place: World, folder: Path, kills: int, chance: random.Random) -> tuple[list[int], list[int]]:
@@ -122,6 +145,7 @@ def kill_agents(place: World, folder: Path, kills: int, chance: random.Random) -
             said.append(int(agent.stdout.readline()))
         time.sleep(chance.uniform(0.0, 0.3))
         agent.kill()
+        _agents()
         said += [int(line) for line in agent.stdout.read().split()]
         agent.wait()
         agent.stdout.close()
@@ -150,7 +174,7 @@ def agent(database: Path, card: Path) -> None:
 def main() -> int:
     if sys.argv[1] == "--agent":
         agent(Path(sys.argv[2]), Path(sys.argv[3]))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, temporary(Path(folder)):
         facts = soak(trials=int(sys.argv[1]), kills=int(sys.argv[2]), folder=Path(folder))
     print(json.dumps(facts, indent=1))
     return bool(facts["left"] or facts["strange"] or facts["numbers"] != facts["recorded"])

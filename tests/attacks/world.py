@@ -35,9 +35,18 @@ time.sleep(100000)
 """
 
 
+TOGETHER = ("reach", "kernel", "plant", "channel")  # files whose attacks share a trial
+ALONE = ("alone", "hoard")                          # files whose attacks have one each
+
+
 def source(name: str) -> str:
     """The attacks of one file as a solution."""
     return "\n\n".join((HERE / f"{part}.py").read_text() for part in ("prelude", name))
+
+
+def source_of(attack: str) -> str:
+    """The file of one attack that needs a trial of its own, as a solution."""
+    return source(next(part for part in ALONE if attack in names(part, kind="ALONE")))
 
 
 def names(name: str, *, kind: str = "ATTACKS") -> list[str]:
@@ -73,13 +82,13 @@ class World:
             self.expendable = _sleeper()
         self.card["expendable"] = self.card["server"] = self.expendable.pid
 
-    def plain(self, attack: str, only: str, *, linger: float = 0.0, seconds: float = 300.0) -> np.ndarray | None:
+    def plain(self, text: str, only: str, *, linger: float = 0.0, seconds: float = 300.0) -> np.ndarray | None:
         """The control: the same attack in a process of its own without any wall; None where it gave no array."""
         place = Path(tempfile.mkdtemp(dir=self.folder, prefix="plain-"))
         shutil.copytree(self.folder / "data" / "fold-0", place / "inputs")
         (place / "kit.py").write_text("HALF = 0.5\n")
         (place / "beside").mkdir()
-        (place / "solution.py").write_text(source(attack))
+        (place / "solution.py").write_text(text)
         card = {**self.card, "plain": True, "only": only, "linger": linger, "scratch_when_plain": str(place),
                 "inputs": str(place / "inputs"), "kit": str(place / "kit.py"), "beside": str(place / "beside")}
         (place / "card.json").write_text(json.dumps(card))
@@ -135,7 +144,8 @@ def world() -> Iterator[World]:
             "label_folders": [str(folder / "data" / "fold-1")], "other_fold": str(folder / "data" / "fold-1" / "target.npy"),
             "project": str(PROJECT), "record": str(folder / "record.db"), "other_trial": str(folder / "medalist-trial-other"),
             "meeting_place": str(folder / "meeting" / "left"), "expendable": expendable.pid, "server": expendable.pid,
-            "plain": False, "only": "", "linger": 0.0, "wall_seconds": 3.0, "targets": ["y"], "seed": 1, "threads": 1,
+            "plain": False, "only": "", "companions": [],
+            "linger": 0.0, "wall_seconds": 3.0, "targets": ["y"], "seed": 1, "threads": 1,
             "device": "cpu", "seconds_left": 60.0, **_sockets(stack, folder, secret), **_shared_memory(stack),
         }
         made = World(folder, card, victim, expendable)
@@ -234,11 +244,12 @@ def _shared_memory(stack: ExitStack) -> dict[str, Any]:
 
 
 def alive(tag: str) -> list[int]:
-    """Processes whose command line holds the tag, the dead ones aside."""
+    """Processes whose command line or name holds the tag, the dead ones aside."""
     found = []
     for process in Path("/proc").iterdir():
         try:
-            if process.name.isdigit() and tag.encode() in (process / "cmdline").read_bytes():
+            named = (process / "cmdline").read_bytes() + (process / "comm").read_bytes() if process.name.isdigit() else b""
+            if tag.encode() in named and (process / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
                 found.append(int(process.name))
         except OSError:
             continue

@@ -118,8 +118,9 @@ def _gpu() -> Check:
         return Check("GPU", False, f"trials may not open {', '.join(closed)}",
                      f"chmod a+rw {' '.join(closed)}, or for good: options nvidia NVreg_DeviceFileMode=0666 in /etc/modprobe.d")
     if cards and not found:
-        return Check("GPU", False, f"{cards} of NVIDIA's cards, but no /dev/nvidia0",
-                     "unset CUDA_VISIBLE_DEVICES where it hides all; install NVIDIA's driver (Debian: apt-get install nvidia-driver); in Docker run with --gpus all")
+        return Check("GPU", False, f"{cards} of NVIDIA's cards, but no /dev/nvidia0 that is shown to us",
+                     "unset CUDA_VISIBLE_DEVICES where it hides them; install NVIDIA's driver (Debian: apt-get install "
+                     "nvidia-driver); in Docker run with --gpus all")
     return Check("GPU", True, f"shown to trials that ask for it: {', '.join(found)}" if found else "none here")
 
 

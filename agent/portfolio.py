@@ -11,6 +11,8 @@ TARGET_MEAN = Block("encoders.target_mean")
 PAIRS = Block("features.pairs")
 IMAGE = Block("images.features")
 LAGS = Block("calendar.lags")
+PAST = Block("forecast.past")
+PAIRED = Block("recommend.features")
 SOUND = Block("sound.features")
 
 CAREFUL = {"learning_rate": 0.03, "num_leaves": 15, "feature_fraction": 0.5, "min_child_samples": 10}
@@ -33,6 +35,8 @@ def rich_blocks(traits: Traits) -> tuple[Block, ...]:
     """The blocks that are worth a first try wherever their columns exist; operators drop what does not gain."""
     blocks = list(basic_blocks(traits))
     blocks += [LAGS] if traits.forward and traits.datetime else []
+    blocks += [PAST] if _is_forecast(traits) else []
+    blocks += [PAIRED] if traits.paired else []
     blocks += [COUNTS, TARGET_MEAN] if traits.categorical + traits.coded else []
     blocks += [PAIRS] if 3 <= traits.numeric <= WIDE else []
     return tuple(blocks)
@@ -67,12 +71,23 @@ def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str
             moves.append((Recipe("linear.support_vectors", basic), "Sounds that are alike have like labels"))
     elif traits.image or traits.pixels:
         moves.append((Recipe("images.convnet"), "Pixels want a convolutional net"))
+    if _is_forecast(traits):
+        moves.append((Recipe("forecast.smoothed"), "Each series goes on as it went: level, seasons, half of its drift"))
+    if traits.paired and traits.kind in ("binary", "regression", "ordinal"):
+        moves.append((Recipe("recommend.factors"), "Tastes of users and styles of items"))
+    if traits.kind == "multiclass" and traits.metric.startswith(("map@", "ndcg@")) and traits.categorical + traits.coded:
+        moves.append((Recipe("recommend.next_item"), "What those chose who chose the same before"))
     if traits.categorical + traits.coded >= 2 and traits.top_levels > 200:
         coded = (LEVELS,) if traits.coded else ()
         moves.append((Recipe("linear.biases", coded), "Levels with many rows have effects that add up"))
     if _is_smooth(traits):
         moves.append((Recipe("linear.support_vectors", basic), "A kernel machine on few rows of like numbers"))
     return moves
+
+
+def _is_forecast(traits: Traits) -> bool:
+    """Numbers that are to be known for times to come."""
+    return traits.forward and traits.timed and traits.kind in ("regression", "multiregression")
 
 
 def _is_mostly_text(traits: Traits) -> bool:
@@ -95,6 +110,8 @@ def _boosters(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...])
     if careful and rich != basic:
         moves.append((Recipe("boosters.lightgbm", basic, careful), "Smaller trees on fewer columns each: less variance"))
     moves.append((Recipe("boosters.xgboost", rich), "Another booster for diversity"))
+    if traits.kind == "survival":
+        moves.append((Recipe("boosters.aft", rich), "When a row fails, not only who fails before whom"))
     if rich != basic:
         moves.append((Recipe("boosters.catboost", rich), "CatBoost with the features"))
     return moves

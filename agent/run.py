@@ -19,7 +19,7 @@ import pandas as pd
 from agent.attach import ANSWERS, PAGE, READING_SECONDS, READING_SHARE, Choice, Mind
 from agent.compete import Setting, State, best_entry, compete, restore
 from agent.export import export
-from agent.kit import sound
+from agent.kit import recommend, sound
 from agent.kit.encoders import code_levels
 from agent.kit.images import grid
 from agent.playbook.bundle import read
@@ -339,7 +339,8 @@ def _traits(task: Task, plan: Plan, roles: Mapping[str, str], train: pd.DataFram
     sounds = [str(path) for name, role in roles.items() if role == "image" for path in train[name].head(100)]
     return Traits.of(card, rows=len(train), top_levels=max(levels + codes, default=0), forward=plan.scheme == "forward",
                      coded=len(codes), pixels=bool(grid(train[list(roles)], SimpleNamespace(**card))),
-                     sound=any(path.endswith(sound.SUFFIX) for path in sounds))
+                     sound=any(path.endswith(sound.SUFFIX) for path in sounds),
+                     paired=recommend.pair_of(train[list(roles)], test[list(roles)], SimpleNamespace(**card)) is not None)
 
 
 def _codes(roles: Mapping[str, str], train: pd.DataFrame, test: pd.DataFrame) -> dict[str, int]:

@@ -41,6 +41,14 @@ SPACES: dict[str, Space] = {
         "bagging_temperature": FloatDistribution(0.0, 1.5),
         "rsm": FloatDistribution(0.2, 0.9),
     },
+    "aft": {
+        "learning_rate": _log(0.01, 0.15),
+        "max_depth": IntDistribution(2, 8),
+        "min_child_weight": _log(0.3, 30.0),
+        "aft_loss_distribution": CategoricalDistribution(["normal", "logistic", "extreme"]),
+        "aft_loss_distribution_scale": _log(0.3, 2.0),
+        "colsample_bytree": FloatDistribution(0.3, 1.0),
+    },
     "mlp": {
         "lr": _log(3e-3, 0.1),
         "width": CategoricalDistribution([64, 128, 256]),

@@ -19,6 +19,7 @@ KINDS = {
     "regression": 'metric = "rmsle"',
     "ordinal": 'metric = "qwk"\nsubmission = "label"',
     "multilabel": 'metric = "mean_auc"\ntargets = ["y", "z"]',
+    "survival": 'metric = "concordance"\ntargets = ["y", "z"]',
 }
 
 
@@ -51,6 +52,8 @@ def _targets(kind: str, frame: pd.DataFrame) -> pd.DataFrame:
     level = np.digitize(drive, [0.0, 2.0])
     if kind == "multilabel":
         return pd.DataFrame({"y": (drive > 0).astype(int), "z": (noise + drive > 1).astype(int)})
+    if kind == "survival":
+        return pd.DataFrame({"y": np.exp(3 - drive).round(3), "z": (noise < 1).astype(int)})
     return pd.DataFrame({"y": {
         "binary": (drive > 0.5).astype(int), "multiclass": np.array(["low", "middle", "high"])[level],
         "regression": np.exp(drive).round(3), "ordinal": level + 1}[kind]})
@@ -63,6 +66,7 @@ def _folders(kind: str, path: Path) -> tuple[Path, Path]:
     known, answers = _targets(kind, train.fillna({"size": 0.0})), _targets(kind, test)
     toml = f'kind = "{kind}"\n{KINDS[kind]}\n'
     sample = pd.concat([test[["id"]], pd.DataFrame([known.iloc[0]] * len(test)).reset_index(drop=True)], axis=1)
+    sample = test[["id"]].assign(risk=0.0) if kind == "survival" else sample
     public = write_folder(path / "public", pd.concat([train, known], axis=1), test, sample, toml=toml)
     private = path / "private"
     private.mkdir()

@@ -1,0 +1,136 @@
+"""The kit's parts for data of a certain kind: users and items, series in time. Each beats what knows nothing of the kind."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from agent.kit import boosters, forecast, recommend
+
+
+def card(kind: str, metric: str, **changes: object) -> SimpleNamespace:
+    fields = {"kind": kind, "metric": metric, "classes": [], "roles": {}, "group": None, "time": None, "seed": 0, "threads": 1,
+              "device": "cpu", "seconds_left": 60.0, "assets": None, "targets": ["y"]}
+    return SimpleNamespace(**(fields | changes))
+
+
+def ratings(rows: int = 6000) -> tuple[pd.DataFrame, pd.Series]:
+    """Users and items with tastes of two kinds; pairs hardly ever come twice."""
+    random = np.random.default_rng(0)
+    cells = random.permutation(150 * 120)[:rows]
+    user, item = cells // 120, cells % 120
+    taste, style = random.normal(size=(150, 2)), random.normal(size=(120, 2))
+    y = 3 + 0.5 * random.normal(size=150)[user] + (taste[user] * style[item]).sum(axis=1) + random.normal(0, 0.3, rows)
+    return pd.DataFrame({"user": pd.Categorical(user), "item": item, "noise": random.normal(size=rows)}), pd.Series(y)
+
+
+def test_factors_and_neighbours_expect_more_than_biases() -> None:
+    rows, y = ratings()
+    task = card("regression", "rmse")
+    assert recommend.pair_of(rows[:4500], rows[4500:], task) == ("user", "item")
+    left, right = recommend.features(rows[:4500], y[:4500], rows[4500:].reset_index(drop=True), task)
+    for side, truth in ((left, y[:4500]), (right, y[4500:])):
+        error = {part: float(np.std(truth.to_numpy() - side[f"pair_{part}"])) for part in ("bias", "factors", "near")}
+        assert error["factors"] < 0.6 * error["bias"] and error["near"] < 0.95 * error["bias"]
+    direct = recommend.factors(rows[:4500], y[:4500], rows[4500:], task)
+    assert np.std(y[4500:] - direct) < 0.7
+
+
+def test_expectations_of_train_rows_come_from_other_rows() -> None:
+    rows, _ = ratings()
+    y = pd.Series(np.random.default_rng(1).normal(size=len(rows)))
+    left, _ = recommend.features(rows, y, rows[:10], card("regression", "rmse"))
+    assert all(abs(np.corrcoef(left[f"pair_{part}"], y)[0, 1]) < 0.06 for part in ("bias", "factors", "near"))
+
+
+def test_tables_without_users_and_items_have_no_pair() -> None:
+    random = np.random.default_rng(0)
+    city = random.integers(0, 60, 3000)
+    rows = pd.DataFrame({"city": pd.Categorical(city), "street": pd.Categorical(city * 5 + random.integers(0, 5, 3000)),
+                         "size": random.normal(size=3000)})
+    assert recommend.pair_of(rows[:2000], rows[2000:], card("regression", "rmse")) is None
+    y = pd.Series(random.integers(0, 2, 2000))
+    assert np.ptp(recommend.factors(rows[:2000], y, rows[2000:], card("binary", "auc", classes=["0", "1"]))) == 0
+
+
+def test_the_next_item_is_what_those_chose_who_chose_the_same() -> None:
+    random = np.random.default_rng(0)
+    user = random.integers(0, 100, 3000)
+    item = (user % 4) * 10 + random.integers(0, 10, 3000)  # four circles of ten items
+    rows = pd.DataFrame({"user": pd.Categorical(user), "day": random.normal(size=3000)})
+    task = card("multiclass", "map@5", classes=[str(k) for k in range(40)])
+    shares = recommend.next_item(rows[:2500], pd.Series(item[:2500]), rows[2500:], task)
+    assert shares.shape == (500, 40) and np.allclose(shares.sum(axis=1), 1)
+    best = np.argsort(-shares, axis=1)[:, :5]
+    assert (best // 10 == user[2500:, None] % 4).mean() > 0.9
+
+
+def series(days: int = 400, *, shops: int = 6, late: int = 28) -> tuple[pd.DataFrame, pd.Series, int]:
+    """Daily sales of shops with a week, a drift and noise; the last days are to be predicted."""
+    random = np.random.default_rng(0)
+    day, shop = (part.ravel() for part in np.meshgrid(np.arange(days), np.arange(shops), indexing="ij"))
+    y = 100 + 20 * shop + 0.05 * day * (shop - 2) + 15 * np.sin(2 * np.pi * day / 7 + shop) + random.normal(0, 3, len(day))
+    rows = pd.DataFrame({"date": pd.Timestamp("2020-01-01") + pd.to_timedelta(day, "D"),
+                         "shop": pd.Categorical([f"s{k}" for k in shop]), "promo": random.integers(0, 2, len(day))})
+    return rows, pd.Series(y), (days - late) * shops
+
+
+@pytest.mark.parametrize("metric", ["rmse", "smape"])
+def test_smoothing_forecasts_weeks_and_drift(metric: str) -> None:
+    rows, y, n = series()
+    task = card("regression", metric, time="date")
+    made = forecast.smoothed(rows[:n], y[:n], rows[n:].reset_index(drop=True), task)
+    assert np.abs(y[n:] - made).mean() < 4.5
+
+
+def test_the_past_is_a_horizon_away_and_known_for_rows_to_predict_too() -> None:
+    rows, y, n = series()
+    task = card("regression", "rmse", time="date")
+    left, right = forecast.past(rows[:n], y[:n], rows[n:].reset_index(drop=True), task)
+    new = [name for name in left.columns if name.startswith("past_")]
+    assert {"past_last", "past_season7", "past_season364", "past_mean7", "past_trend"} <= set(new)
+    known = [name for name in new if "364" not in name and "year" not in name]
+    assert right[known].notna().all(axis=None) and left.iloc[n // 2 :][known].notna().all(axis=None)
+    row = 300 * 6 + 2
+    assert left["past_season7"][row] == y[row - 28 * 6] and left["past_last"][row] == y[row - 28 * 6]
+    changed = y[:n].copy()
+    changed[row - 27 * 6 :] = 0.0  # nothing within the horizon is seen
+    assert forecast.past(rows[:n], changed, rows[n:], task)[0].iloc[: row + 1][new].equals(left.iloc[: row + 1][new])
+
+
+def test_series_that_are_often_zero_say_for_how_long() -> None:
+    rows, y, n = series()
+    some = y.where(np.random.default_rng(3).random(len(y)) < 0.2, 0.0)
+    left, right = forecast.past(rows[:n], some[:n], rows[n:].reset_index(drop=True), card("regression", "rmse", time="date"))
+    assert {"past_zeros", "past_idle"} <= set(left.columns) and right["past_zeros"].between(0.5, 1).all()
+
+
+def test_months_are_steps_and_years_are_seasons() -> None:
+    month = np.arange(96)
+    rows = pd.DataFrame({"month": pd.date_range("2010-01-01", periods=96, freq="MS")})
+    y = pd.Series(50 + 10 * np.sin(2 * np.pi * month / 12) + 0.2 * month)
+    task = card("regression", "rmse", time="month")
+    grid = forecast.grid_of(rows[:84], rows[84:], task)
+    assert grid is not None and (grid.step, grid.horizon, grid.width) == ("month", 12, 96)
+    made = forecast.smoothed(rows[:84], y[:84], rows[84:], task)
+    assert np.abs(made - y[84:]).mean() < 2.0
+
+
+def test_without_time_or_with_test_rows_in_between_nothing_is_added() -> None:
+    rows, y, n = series()
+    between = rows.iloc[5:50]
+    assert forecast.past(rows[:n], y[:n], between, card("regression", "rmse", time="date"))[0].equals(rows[:n])
+    assert forecast.past(rows[:n], y[:n], rows[n:], card("regression", "rmse"))[0].equals(rows[:n])
+
+
+@pytest.mark.parametrize("options", [{"rounds": 60}, {}])
+def test_accelerated_failure_times_rank_who_fails_early(options: dict, capsys: pytest.CaptureFixture[str]) -> None:
+    random = np.random.default_rng(0)
+    rows = pd.DataFrame(random.normal(size=(600, 3)), columns=list("abc"))
+    duration = np.exp(1 - rows["a"] + 0.3 * random.normal(size=600)) * 100
+    seen = random.random(600) < 0.6
+    target = pd.DataFrame({"time": np.where(seen, duration, duration * random.random(600)), "event": seen.astype(int)})
+    risk = boosters.aft(rows[:450], target[:450], rows[450:], card("survival", "concordance"), **options)
+    assert np.corrcoef(pd.Series(risk).rank(), rows["a"][450:].rank())[0, 1] > 0.85
+    assert "choice best_rounds" in capsys.readouterr().out

@@ -13,6 +13,7 @@ IMAGE = Block("images.features")
 LAGS = Block("calendar.lags")
 PAST = Block("forecast.past")
 PAIRED = Block("recommend.features")
+SIGNAL = Block("signal.features")
 SOUND = Block("sound.features")
 
 CAREFUL = {"learning_rate": 0.03, "num_leaves": 15, "feature_fraction": 0.5, "min_child_samples": 10}
@@ -71,6 +72,11 @@ def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str
             moves.append((Recipe("linear.support_vectors", basic), "Sounds that are alike have like labels"))
     elif traits.image or traits.pixels:
         moves.append((Recipe("images.convnet"), "Pixels want a convolutional net"))
+    if traits.channels:
+        heard = (SIGNAL, *basic)
+        moves.append((Recipe("boosters.lightgbm", heard), "A signal's spectrum and shape, wherever in the row it happens"))
+        moves.append((Recipe("forests.extra_trees", heard), "Randomised trees on the signals' shapes"))
+        moves.append((Recipe("linear.regularised", heard), "The signals' shapes, added up"))
     if _is_forecast(traits):
         moves.append((Recipe("forecast.smoothed"), "Each series goes on as it went: level, seasons, half of its drift"))
     if traits.paired and traits.kind in ("binary", "regression", "ordinal"):
@@ -109,6 +115,10 @@ def _boosters(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...])
     moves = first if rich != basic or careful else [catboost]
     if careful and rich != basic:
         moves.append((Recipe("boosters.lightgbm", basic, careful), "Smaller trees on fewer columns each: less variance"))
+    if traits.counted:
+        moves.append((Recipe("boosters.lightgbm", rich, {**careful, "objective": "poisson"}),
+                      "Amounts whose spread grows with their mean: Poisson's loss"))
+        moves.append((Recipe("boosters.lightgbm", rich, {**careful, "objective": "tweedie"}), "Amounts, many of them zero"))
     moves.append((Recipe("boosters.xgboost", rich), "Another booster for diversity"))
     if traits.kind == "survival":
         moves.append((Recipe("boosters.aft", rich), "When a row fails, not only who fails before whom"))

@@ -19,7 +19,7 @@ import pandas as pd
 from agent.attach import ANSWERS, PAGE, READING_SECONDS, READING_SHARE, Choice, Mind
 from agent.compete import Setting, State, best_entry, compete, restore
 from agent.export import export
-from agent.kit import recommend, sound
+from agent.kit import recommend, signal, sound
 from agent.kit.encoders import code_levels
 from agent.kit.images import grid
 from agent.playbook.bundle import read
@@ -337,10 +337,21 @@ def _traits(task: Task, plan: Plan, roles: Mapping[str, str], train: pd.DataFram
     card = {"kind": task.kind, "metric": task.metric, "classes": task.classes, "targets": task.targets, "roles": roles,
             "group": plan.group, "time": plan.time}
     sounds = [str(path) for name, role in roles.items() if role == "image" for path in train[name].head(100)]
+    known, features = SimpleNamespace(**card), train[list(roles)]
+    pixels = bool(grid(features, known))
     return Traits.of(card, rows=len(train), top_levels=max(levels + codes, default=0), forward=plan.scheme == "forward",
-                     coded=len(codes), pixels=bool(grid(train[list(roles)], SimpleNamespace(**card))),
-                     sound=any(path.endswith(sound.SUFFIX) for path in sounds),
-                     paired=recommend.pair_of(train[list(roles)], test[list(roles)], SimpleNamespace(**card)) is not None)
+                     coded=len(codes), pixels=pixels, sound=any(path.endswith(sound.SUFFIX) for path in sounds),
+                     paired=recommend.pair_of(features, test[list(roles)], known) is not None,
+                     channels=0 if pixels else len(signal.channels(features, known)), counted=_is_counted(task, train))
+
+
+def _is_counted(task: Task, train: pd.DataFrame) -> bool:
+    """Whether the target is an amount whose spread grows with its mean: never negative, skewed, whole or often zero."""
+    if task.kind != "regression" or task.metric not in ("rmse", "r2"):
+        return False
+    values = train[task.targets[0]].to_numpy(dtype=float)
+    uneven = float(values.mean()) > 1.2 * float(np.median(values))
+    return bool(values.min() >= 0 and uneven and ((values == 0).mean() > 0.02 or (values == np.floor(values)).all()))
 
 
 def _codes(roles: Mapping[str, str], train: pd.DataFrame, test: pd.DataFrame) -> dict[str, int]:

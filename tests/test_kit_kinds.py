@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agent.kit import boosters, forecast, recommend
+from agent.kit import boosters, forecast, recommend, signal
 
 
 def card(kind: str, metric: str, **changes: object) -> SimpleNamespace:
@@ -134,3 +134,27 @@ def test_accelerated_failure_times_rank_who_fails_early(options: dict, capsys: p
     risk = boosters.aft(rows[:450], target[:450], rows[450:], card("survival", "concordance"), **options)
     assert np.corrcoef(pd.Series(risk).rank(), rows["a"][450:].rank())[0, 1] > 0.85
     assert "choice best_rounds" in capsys.readouterr().out
+
+
+def test_a_signal_is_told_by_its_shape_wherever_it_happens() -> None:
+    random = np.random.default_rng(0)
+    fast, start, time = random.integers(0, 2, 200), random.uniform(0, 6, 200), np.arange(60)
+    wave = np.sin(time[None, :] * np.where(fast, 0.9, 0.4)[:, None] + start[:, None]) + random.normal(0, 0.2, (200, 60))
+    rows = pd.DataFrame(wave, columns=[f"ax_{k:02d}" for k in time]).assign(age=1.0)
+    rows.iloc[3, :] = np.nan
+    task = card("binary", "auc")
+    assert list(signal.channels(rows, task)) == ["ax_"] and len(signal.channels(rows, task)["ax_"]) == 60
+    left, right = signal.features(rows[:150], rows[150:], task)
+    assert "age" in left and "ax_00" not in left and left.filter(like="ax_").notna().all(axis=None)
+    period = right["ax_period"]
+    assert (np.where(period < 11, 1, 0) == fast[150:]).mean() > 0.95
+    assert "ax_00" in signal.features(rows[:150], rows[150:], task, keep=True)[0]
+
+
+def test_amounts_are_fitted_with_a_loss_whose_spread_grows_with_the_mean() -> None:
+    random = np.random.default_rng(0)
+    rows = pd.DataFrame(random.normal(size=(800, 2)), columns=["a", "b"])
+    y = pd.Series(random.poisson(np.exp(rows["a"])).astype(float))
+    for objective in ("poisson", "tweedie"):
+        made = boosters.lightgbm(rows[:600], y[:600], rows[600:], card("regression", "rmse"), objective=objective)
+        assert made.min() >= 0 and np.corrcoef(made, np.exp(rows["a"][600:]))[0, 1] > 0.7

@@ -26,6 +26,7 @@ from sandbox.trial import Limits, Trial
 LIBRARIES = ("pandas", "sklearn.ensemble", "lightgbm", "xgboost", "torch")
 PREDICTIONS = 12_500_000  # of 8 bytes: 100 MB
 LIMITS = Limits(wall_seconds=600, memory_bytes=4 << 30, disk_bytes=1 << 30)
+CARD = {"targets": ["y"], "seed": 0, "threads": 1, "device": "cpu", "seconds_left": 60.0}
 PROBE = """import time
 first = time.clock_gettime(time.CLOCK_MONOTONIC)
 with open("/proc/self/smaps_rollup") as file:
@@ -88,8 +89,7 @@ def arrays(host: Host, inputs: Mapping[str, Path]) -> dict[str, float]:
 
 
 def _trial(host: Host, inputs: Mapping[str, Path], source: str, rows: int) -> Trial:
-    card = {"targets": ["y"], "seed": 0, "threads": 1, "device": "cpu", "seconds_left": 60.0}
-    trial = host.run(source, inputs=inputs, limits=LIMITS, shape=(rows,), card=card)
+    trial = host.run(source, inputs=inputs, limits=LIMITS, shape=(rows,), card=CARD)
     if trial.status != "ok":
         raise SystemExit(f"the trial ended with {trial.status}: {trial.reason}\n{trial.log}")
     return trial

@@ -13,6 +13,7 @@ from sandbox.trial import SandboxError
 
 SECONDS = 20
 FEWEST_LANDLOCK = 3  # before it, files could be emptied
+KEEPING = ("import os; os.pidfd_open(os.getpid())", "open('/proc/self/task/%d/children' % os.getpid()).read()")
 OWN_LANDLOCK = 6     # before it, a trial could signal the processes of the user that it shares
 
 
@@ -75,6 +76,9 @@ def fallback() -> tuple[bool, str]:
     barred = hidden(prefixes()) if os.getuid() == 0 else []
     if barred:
         return False, f"the user of a trial could not enter {barred[0]}, where Python is (chmod o+x {barred[0]})"
+    holds, why = in_a_child("lockdown.prctl(lockdown.PR_SET_CHILD_SUBREAPER, 1)", *KEEPING)
+    if not holds:
+        return False, f"nobody could keep a trial's processes together ({why})"
     holds, why = in_a_child("lockdown.drop_privileges(65533)", "lockdown.landlock([])", "lockdown.seccomp(strict=True)")
     return holds, "tried" if holds else f"Landlock, seccomp or another user is refused ({why})"
 

@@ -2,7 +2,7 @@
 got through: docs/attacks.json, from which the table of docs/threat-model.md is made. `make attack`.
 
 As root all of it runs once more as an ordinary user. The fallback runs where the kernel refuses namespaces, as in a container.
-`--columns` runs some of it and keeps the rest of the file.
+`--columns` and `--files` run some of it and keep the rest of what was found.
 """
 
 import argparse
@@ -141,14 +141,14 @@ def _look(over: threading.Event, seen: list[bool]) -> None:
             continue  # it went while we looked
 
 
-def control(place: World) -> dict[str, bool]:
+def control(place: World, parts: list[str]) -> dict[str, bool]:
     """Whether each attack works without any wall."""
     works: dict[str, bool] = {}
-    for part in TOGETHER:
+    for part in (part for part in TOGETHER if part in parts):
         place.card["tag"] = f"tag{secrets.token_hex(4)}"
         result = place.plain(source(part), "")
         works |= dict(zip(names(part), (result if result is not None else [0.0] * len(names(part))), strict=True))
-    for name in (name for part in ALONE for name in names(part, kind="ALONE")):
+    for name in (name for part in ALONE if part in parts for name in names(part, kind="ALONE")):
         place.renew()
         place.card["tag"] = f"tag{secrets.token_hex(4)}"
         works[name] = control_works(name, place)
@@ -156,22 +156,22 @@ def control(place: World) -> dict[str, bool]:
     return {name: bool(value) for name, value in works.items()}
 
 
-def run_one(name: str) -> dict[str, bool]:
-    """Whether each attack got through in one column."""
+def run_one(name: str, parts: list[str]) -> dict[str, bool]:
+    """Whether each attack of these files got through in one column."""
     with world() as place:
         if name == "control":
-            return control(place)
+            return control(place, parts)
         column = next(column for column in columns() if column.name == name)
         results: dict[str, bool] = {}
         with column.make() as runner:
-            for part in TOGETHER:
+            for part in (part for part in TOGETHER if part in parts):
                 results |= attack_together(runner, place, part)
-            if not column.layer:
-                results |= {name: attack_alone(runner, place, name) for part in ALONE for name in names(part, kind="ALONE")}
+            for part in (part for part in ALONE if part in parts and not column.layer):
+                results |= {name: attack_alone(runner, place, name) for name in names(part, kind="ALONE")}
         return results
 
 
-def run_as(user: str, name: str, python: Path, project: Path) -> dict[str, bool]:
+def run_as(user: str, name: str, parts: list[str], python: Path, project: Path) -> dict[str, bool]:
     """One column in a process of its own: as another user, or where the kernel refuses namespaces, where that is asked for."""
     with tempfile.TemporaryDirectory() as place:
         os.chmod(place, 0o777)
@@ -179,8 +179,9 @@ def run_as(user: str, name: str, python: Path, project: Path) -> dict[str, bool]
         here = project / "tests" / "attacks"
         container = [str(python), str(here / "without.py"), "namespaces"] if name == "fallback" else []
         who = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if user == "user" and os.getuid() == 0 else {}
-        subprocess.run([*container, str(python), str(here / "run.py"), "--one", name, str(out)], check=True, cwd=place,
-                       env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}, **who)
+        subprocess.run([*container, str(python), str(here / "run.py"), "--one", name, str(out), "--files", *parts],
+                       check=True, cwd=place, **who,
+                       env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"})
         return dict(json.loads(out.read_text()))
 
 
@@ -242,18 +243,19 @@ def main() -> int:
     every = [f"{way}, {user}" for user in users for way in ways]
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--columns", nargs="+", metavar="WAY, USER", choices=every, default=every, help=f"of {every}")
+    options.add_argument("--files", nargs="+", choices=[*TOGETHER, *ALONE], default=[*TOGETHER, *ALONE], help="of attacks")
     options.add_argument("--one", nargs=2, metavar=("WAY", "FILE"), help="only this way as this user, into this file")
     options.add_argument("--out", type=Path, default=PROJECT / "docs" / "attacks.json")
     chosen = options.parse_args()
     if chosen.one:
-        Path(chosen.one[1]).write_text(json.dumps(run_one(chosen.one[0])))
+        Path(chosen.one[1]).write_text(json.dumps(run_one(chosen.one[0], chosen.files)))
         return 0
     found = json.loads(chosen.out.read_text())["found"] if chosen.out.exists() else {}
     with reachable() as (python, project):
         for column in chosen.columns:
             print(column, flush=True)
             way, user = column.split(", ")
-            found[column] = run_as(user, way, python, project)
+            found[column] = {**found.get(column, {}), **run_as(user, way, chosen.files, python, project)}
             write(chosen.out, {column: found[column] for column in every if column in found})
     return bool(json.loads(chosen.out.read_text())["wrong"])
 

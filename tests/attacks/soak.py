@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,7 @@ SOURCES = (
     "    return [0.0] * len(predict)\n",
 )
 SEEN: set[str] = set()
+DEATHS: list[float] = []  # seconds from the end of an agent to the end of all that it had started
 STATUSES = {"ok", "error", "invalid", "killed", "refused"}
 
 
@@ -55,7 +57,7 @@ def temporary(folder: Path) -> Iterator[None]:
 
 def soak(*, trials: int, kills: int, folder: Path, seed: int = 0) -> dict[str, Any]:
     """Facts: `statuses`, `killed`, `left` (empty where nothing leaked), `numbers` and `recorded` of the killed agents'
-    trials, `strange` statuses."""
+    trials, `strange` statuses, `dead after`: seconds until the whole tree of a killed agent was dead."""
     chance = random.Random(seed)
     with world() as place:
         with Local(LIBRARIES) as runner:
@@ -71,7 +73,8 @@ def soak(*, trials: int, kills: int, folder: Path, seed: int = 0) -> dict[str, A
         left = {name: f"{before[name]} -> {value}" for name, value in after.items() if value > before[name]}
         left |= {name: value for name, value in counts_outside(place).items() if value}
     return {"statuses": dict(statuses), "killed": dict(killed), "left": left, "numbers": numbers, "recorded": recorded,
-            "strange": sorted(set(statuses) - STATUSES)}
+            "strange": sorted(set(statuses) - STATUSES),
+            "dead after": {"median": round(statistics.median(DEATHS), 3), "worst": round(max(DEATHS), 3)} if DEATHS else {}}
 
 
 def one(runner: Local, place: World, source: str) -> str:
@@ -144,7 +147,7 @@ def kill_agents(place: World, folder: Path, kills: int, chance: random.Random) -
         for _ in range(chance.randint(1, 3)):
             said.append(int(agent.stdout.readline()))
         time.sleep(chance.uniform(0.0, 0.3))
-        agent.kill()
+        DEATHS.append(_end_of(agent))
         _agents()
         said += [int(line) for line in agent.stdout.read().split()]
         agent.wait()
@@ -152,6 +155,23 @@ def kill_agents(place: World, folder: Path, kills: int, chance: random.Random) -
     with Record(folder / "record.db") as record:
         known = [event["number"] for event in record.events("soak", "trial")]
     return sorted(set(range(max(said) + 1)) | set(said)), [number for number in known if number <= max(said)]
+
+
+def _end_of(agent: "subprocess.Popen[str]") -> float:
+    """Kill it; seconds until all that it had started, in whatever namespace, was dead."""
+    below = watch.tree(agent.pid)
+    agent.kill()
+    begun = time.monotonic()
+    while any(_lives(pid) for pid in below) and time.monotonic() < begun + 10:
+        time.sleep(0.001)
+    return time.monotonic() - begun
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 def agent(database: Path, card: Path) -> None:

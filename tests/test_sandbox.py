@@ -25,6 +25,7 @@ NAMES = sorted(path.stem for path in (Path(sandbox.__file__).parent / "executors
 LIMITS = Limits(wall_seconds=60, memory_bytes=1 << 30, disk_bytes=64 << 20, processes=32, output_bytes=1 << 16)
 SHORT = replace(LIMITS, wall_seconds=2)
 ROWS, LABEL = 20, 1234567.890625
+FEW = ("numpy", "pandas", "pyarrow")
 SLEEPER = "os.execv(sys.executable, [sys.executable, '-c', 'import time; time.sleep(600)', '{tag}'])"
 MEAN = "def fit_predict(train, target, predict, task):\n    return [target.mean()] * len(predict)\n"
 
@@ -75,8 +76,13 @@ def runner(request: pytest.FixtureRequest) -> Iterator[Executor]:
 @pytest.fixture(scope="module")
 def quick() -> Iterator[Executor]:
     """The warm executor with few libraries, for what all executors share: how a result is read and what is counted."""
-    with Local(("numpy", "pandas", "pyarrow")) as made:
+    with Local(FEW) as made:
         yield made
+
+
+def light(name: str) -> Executor:
+    """The executor of that name, with few libraries where it keeps some warm."""
+    return Local(FEW) if name == "local" else executor(name)
 
 
 def run(
@@ -165,6 +171,10 @@ FORGED = {
     "enormous shape": "open('/scratch/result.npy', 'wb').write(b'\\x93NUMPY\\x01\\x00\\x76\\x00' + "
                       "b\"{'descr': '<f8', 'fortran_order': False, 'shape': (9999999999,), }\".ljust(117) + b'\\n')",
     "text as bytes": "np.save('/scratch/result.npy', np.array([b'x'] * len(predict)))",
+    "letters that do not exist": "a = np.zeros(len(predict), '<U1'); a.view(np.uint32)[:] = 1 << 30; "
+                                 "np.save('/scratch/result.npy', a)",
+    "half a letter": "a = np.zeros(len(predict), '>U1'); a.view('>u4')[:] = 0xD800; np.save('/scratch/result.npy', a)",
+    "codes for a terminal": "np.save('/scratch/result.npy', np.array(['\\x1b[2J'] * len(predict)))",
     "nothing": "pass",
 }
 
@@ -314,7 +324,7 @@ def test_a_trial_started_by_a_thread_that_has_ended_does_not_end_the_next(runner
 @pytest.mark.parametrize("name", NAMES)
 def test_cancelling_ends_the_trials_in_flight_and_no_later_one(place: Place, name: str) -> None:
     trials: list[Trial] = []
-    with executor(name) as made:
+    with light(name) as made:
         run(made, place, MEAN)
         sleeper = body("time.sleep(600)")
         threads = [threading.Thread(target=lambda: trials.append(run(made, place, sleeper))) for _ in range(2)]
@@ -334,8 +344,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 sys.path.insert(0, sys.argv[2])
 import test_sandbox as tests
-from sandbox import executor
-with executor(sys.argv[3]) as made:
+with tests.light(sys.argv[3]) as made:
     tests.run(made, tests.Place(Path(sys.argv[4])), Path(sys.argv[5]).read_text())
 """
 

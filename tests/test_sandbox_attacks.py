@@ -60,14 +60,19 @@ def test_the_attacks_would_work_without_a_sandbox(plainly: dict[str, bool]) -> N
     assert not failed if os.getuid() == 0 else len(failed) < len(ALL) / 2, failed
 
 
+@pytest.fixture(scope="module")
+def warm() -> Iterator[Local]:
+    """One for all of them: what one attack leaves, the next would meet."""
+    with Local(LIBRARIES, NAMESPACES) as made:
+        yield made
+
+
 @pytest.mark.parametrize("name", LEAVING)
-def test_what_an_attack_leaves_harms_nobody(place: World, name: str) -> None:
-    with Local(LIBRARIES, NAMESPACES) as runner:
-        assert not attack_alone(runner, place, name)
+def test_what_an_attack_leaves_harms_nobody(warm: Local, place: World, name: str) -> None:
+    assert not attack_alone(warm, place, name)
     place.renew()
     assert control_works(name, place)
 
 
-def test_mutated_sources_always_end_in_a_status(place: World) -> None:
-    with Local(LIBRARIES) as runner:
-        assert sum(fuzz(40, runner, place).values()) >= 40
+def test_mutated_sources_always_end_in_a_status(warm: Local, place: World) -> None:
+    assert sum(fuzz(40, warm, place).values()) >= 40

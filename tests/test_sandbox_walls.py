@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import Limits, cgroup, host, launch, leftovers
+from sandbox import Limits, SandboxError, cgroup, host, launch, leftovers, watch
 from sandbox.doctor import diagnose
 from sandbox.executors.local import Local
 from sandbox.log import clean
@@ -140,6 +141,43 @@ def test_an_agent_that_ends_well_leaves_no_folder(tmp_path: Path) -> None:
         assert not folder.exists()
 
 
+def test_a_server_that_is_killed_while_it_starts_is_started_again() -> None:
+    with world() as place, host.Host(("pandas",)) as made:
+        timer = threading.Timer(0.1, lambda: made.server and made.server.process.kill())
+        timer.start()
+        trial = made.run(MEAN, inputs=place.inputs, limits=LIMITS, shape=(20,), card=place.card)
+        timer.join()
+    assert trial.status == "ok", trial
+
+
+def test_a_server_that_does_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "SILENT_SECONDS", 0.3)
+    with world() as place, host.Host(("pandas",)) as made, pytest.raises(SandboxError, match="the fork server did not start"):
+        assert made.server is not None
+        for pid in watch.tree(made.server.process.pid):
+            os.kill(pid, signal.SIGSTOP)
+        made.run(MEAN, inputs=place.inputs, limits=LIMITS, shape=(20,), card=place.card)
+
+
+HOLDS = """
+import mmap, os, socket, time
+pairs, pipes = [socket.socketpair() for _ in range(50)], [os.pipe() for _ in range(100)]
+page = mmap.mmap(-1, 32 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000, prot=mmap.PROT_READ)
+tables = sum(page[place] for place in range(0, 32 << 30, 2 << 20))
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+def test_what_the_kernel_keeps_for_a_process_counts_as_its_memory() -> None:
+    with subprocess.Popen([sys.executable, "-c", HOLDS], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        used = watch.memory_bytes([process.pid], limit=1 << 40)
+        process.kill()
+    sockets, pipes, tables = 100 * (416 << 10), 100 * (64 << 10), 16 << 10 << 12
+    assert sockets + pipes + tables < used < sockets + pipes + tables + (64 << 20)
+
+
 def test_no_two_agents_give_their_trials_the_same_user() -> None:
     ids = {host.user_id(pid, slot) for pid in (1, 2, 4_000_000) for slot in range(host.USERS)}
     assert len(ids) == 3 * host.USERS and min(ids) > 999
@@ -166,7 +204,7 @@ def test_a_line_without_end_is_cut() -> None:
 
 def test_trials_servers_and_agents_that_are_killed_leave_nothing(tmp_path: Path) -> None:
     with temporary(tmp_path):
-        facts = soak(trials=25, kills=9, folder=tmp_path, seed=1)
+        facts = soak(trials=15, kills=6, folder=tmp_path, seed=1)
     assert facts["left"] == {}, facts
     assert facts["recorded"] == facts["numbers"] and facts["strange"] == []
 

@@ -1,6 +1,6 @@
 """Many trials in a row, then many with something killed at random: a process of the trial, the fork server, the agent. What
 is left afterwards (processes, descriptors, folders, control groups, user ids) is counted, and whether the record has every
-trial. `make soak`."""
+trial. argv: trials, kills, perhaps a seed. `make soak`."""
 
 import json
 import os
@@ -195,7 +195,7 @@ def main() -> int:
     if sys.argv[1] == "--agent":
         agent(Path(sys.argv[2]), Path(sys.argv[3]))
     with tempfile.TemporaryDirectory() as folder, temporary(Path(folder)):
-        facts = soak(trials=int(sys.argv[1]), kills=int(sys.argv[2]), folder=Path(folder))
+        facts = soak(trials=int(sys.argv[1]), kills=int(sys.argv[2]), folder=Path(folder), seed=int((sys.argv[3:] or ["0"])[0]))
     print(json.dumps(facts, indent=1))
     return bool(facts["left"] or facts["strange"] or facts["numbers"] != facts["recorded"])
 

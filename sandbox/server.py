@@ -29,6 +29,7 @@ MOST_FILES = 4096  # no descriptor of the server has a number as large
 
 
 def main() -> None:
+    lockdown.prctl(lockdown.PR_SET_PDEATHSIG, signal.SIGKILL)
     channel = socket.socket(fileno=int(sys.argv[1]))
     for name in json.loads(sys.argv[2]):
         importlib.import_module(name)
@@ -45,7 +46,7 @@ def main() -> None:
         if readable:
             request, files = _receive(channel)
             if not request:
-                return
+                os._exit(0)  # the host is gone; taking an interpreter with all libraries down in order takes its time
             _start(request, files, channel, pools)
 
 
@@ -89,7 +90,14 @@ def _start(request: dict[str, Any], files: list[int], channel: socket.socket, po
 
 
 def _refuse(status: int, error: BaseException) -> None:
-    os.write(status, json.dumps({"refused": f"{type(error).__name__}: {error}"}).encode() + b"\n")
+    _tell(status, {"refused": f"{type(error).__name__}: {error}"})
+
+
+def _tell(status: int, report: dict[str, Any]) -> None:
+    try:
+        os.write(status, json.dumps(report).encode() + b"\n")
+    except OSError:
+        pass  # the host is gone
 
 
 def _keeper(request: dict[str, Any], output: int, status: int, groups: list[int], pools: Any) -> None:
@@ -103,7 +111,7 @@ def _keeper(request: dict[str, Any], output: int, status: int, groups: list[int]
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     report = {"exit": code if code < 192 else code - 256, "cpu_seconds": used.ru_utime + used.ru_stime,
               "memory_bytes": used.ru_maxrss * 1024}
-    os.write(status, json.dumps(report).encode() + b"\n")
+    _tell(status, report)
 
 
 def _in_namespaces(request: dict[str, Any], status: int, pools: Any) -> int:

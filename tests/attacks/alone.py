@@ -281,6 +281,17 @@ def sleeps_beyond_its_time(task: Any) -> bool:
 
 
 @alone
+def closes_its_output_and_goes_on(task: Any) -> bool:
+    """Whoever takes the end of the output for the end of the trial forgets it."""
+    if os.fork() == 0:
+        os.closerange(0, 3)
+        sleep_on(task)
+    os.closerange(0, 3)
+    time.sleep(task.wall_seconds + 20)
+    return True
+
+
+@alone
 def stays_just_under_every_limit(task: Any) -> bool:
     held = np.ones(20 << 20)
     Path(out(task, "almost")).write_bytes(bytes(40 << 20))

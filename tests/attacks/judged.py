@@ -17,11 +17,11 @@ import numpy as np
 from world import LABEL, World, alive, gone, source_of
 
 from sandbox import Executor, Limits, Trial, leftovers, watch
-from sandbox.host import USERS
+from sandbox.host import SLOTS, USERS
 
 LIMITS = Limits(wall_seconds=30.0, memory_bytes=256 << 20, disk_bytes=64 << 20, processes=48, output_bytes=1 << 16)
 SHORT = ("sleeps_beyond_its_time", "stays_just_under_every_limit", "ignores_every_signal", "forks_at_its_deadline",
-         "stops_its_keeper", "signals_its_whole_group", "hops_from_process_to_process")
+         "stops_its_keeper", "closes_its_output_and_goes_on", "signals_its_whole_group", "hops_from_process_to_process")
 CODES = re.compile("[\x1b\x07\x9b\u202e]")
 NEXT = """import os, sys
 import numpy as np
@@ -112,12 +112,16 @@ def _left_odd_names(trial: Trial, world: World, runner: Executor) -> bool:
 
 
 def _used_up_users(trial: Trial, world: World, runner: Executor) -> bool:
-    """The same again, as often as there are users."""
-    again = USERS + 2 if getattr(runner, "warm", None) else 3
+    """The same again, where there is one user only: he must be free each time."""
     card = {**world.card, "only": "uses_up_the_users_of_trials"}
-    for _ in range(again):
-        runner.run(source_of(card["only"]), inputs=world.inputs, limits=LIMITS, shape=(1,), card=card)
-    return _survives(trial, world, runner) or _broke_the_next(trial, world, runner)
+    held = [SLOTS.get() for _ in range(USERS - 1)]
+    try:
+        again = [runner.run(source_of(card["only"]), inputs=world.inputs, limits=LIMITS, shape=(1,), card=card) for _ in range(3)]
+        spoiled = {one.status for one in again} != {trial.status}
+        return spoiled or _survives(trial, world, runner) or _broke_the_next(trial, world, runner)
+    finally:
+        for slot in held:
+            SLOTS.put(slot)
 
 
 def _broke_the_next(trial: Trial, world: World, runner: Executor) -> bool:
@@ -135,7 +139,8 @@ JUDGES: dict[str, Callable[[Trial, World, Executor], bool]] = {
     "hides_a_program_in_the_array": _unpickled, "hides_a_program_in_the_header_of_the_array": _unpickled,
     "gives_the_result_of_another_fold": _overwrote_another,
     "prints_codes_that_take_over_a_terminal": _showed_codes, "puts_codes_into_the_name_of_a_column": _showed_codes,
-    "leaves_a_process_behind": _survives, "ignores_every_signal": _survives, "forks_at_its_deadline": _survives,
+    "leaves_a_process_behind": _survives, "ignores_every_signal": _survives, "closes_its_output_and_goes_on": _survives,
+    "forks_at_its_deadline": _survives,
     "kills_everything_that_it_may": _killed_others, "kills_the_fork_server": _broke_the_next,
     "stops_its_keeper": _broke_the_next, "plants_a_module_for_the_next_trial": _broke_the_next,
     "leaves_shared_memory_behind": _left_shared_memory, "leaves_files_where_others_look": _left_files,
@@ -186,7 +191,8 @@ def companion(name: str, world: World) -> Iterator[None]:
 
 
 def _patience(name: str) -> float:
-    return {"ignores_every_signal": 3.0, "forks_at_its_deadline": 5.0, "hops_from_process_to_process": 3.0}.get(name, 60.0)
+    return {"ignores_every_signal": 3.0, "forks_at_its_deadline": 5.0, "hops_from_process_to_process": 3.0,
+            "closes_its_output_and_goes_on": 3.0}.get(name, 60.0)
 
 
 def _told(place: Path, world: World) -> bool:
@@ -245,7 +251,8 @@ CONTROLS: dict[str, Callable[[Path, World], bool]] = {
         place, world, "eval(open(sys.argv[1], 'rb').read()[10:523])"),
     "gives_the_result_of_another_fold": lambda place, world: _overwrote_another(Trial("ok", None, None), world, None),  # type: ignore[arg-type]
     "prints_codes_that_take_over_a_terminal": _coded, "puts_codes_into_the_name_of_a_column": _coded,
-    "leaves_a_process_behind": _survived, "ignores_every_signal": _survived, "forks_at_its_deadline": _survived,
+    "leaves_a_process_behind": _survived, "ignores_every_signal": _survived, "closes_its_output_and_goes_on": _survived,
+    "forks_at_its_deadline": _survived,
     "kills_everything_that_it_may": lambda place, world: world.expendable.wait(5) != 0,
     "kills_the_fork_server": lambda place, world: world.expendable.wait(5) != 0,
     "stops_its_keeper": _stopped, "plants_a_module_for_the_next_trial": _planted,

@@ -94,7 +94,7 @@ def hides_its_processor_time(task: Any) -> bool:
     """The kernel forgets what a child has used whose parent ignores that it ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     used = 0.0
-    while used < 8.0:
+    while used < 5.0:
         child = os.fork()
         if child == 0:
             while time.process_time() < 0.1:

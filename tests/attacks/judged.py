@@ -274,8 +274,10 @@ def _clean(world: World) -> None:
     """End what the control left running, and remove what it left lying."""
     world.end_last()
     for tag in (world.card["tag"], str(world.last_plain)):
-        for _ in range(200):
-            for pid in alive(tag):
+        rounds = 0
+        while (left := alive(tag)) and rounds < 200:
+            rounds += 1
+            for pid in left:
                 _kill(pid)
     for name in ("/tmp", "/dev/shm"):
         for file in Path(name).glob(f"*{world.card['tag']}*"):

@@ -69,3 +69,18 @@ improve: setup
 
 bench-gate: setup
 	$(BIN)/python -m agent.improve.simulate $(ARGS)
+
+# What the agent costs beside its fits, how its steps grow with the rows, the processor against a GPU, what each part is worth.
+.PHONY: bench-overhead bench-scale bench-gpu bench-ablation
+bench-overhead: setup
+	$(BIN)/python -m agent.bench_overhead --budget $(BUDGET) $(ARGS)
+
+bench-scale: setup
+	$(BIN)/python -m agent.bench_scale $(ARGS)
+
+bench-gpu: setup
+	$(BIN)/python -m agent.bench_gpu $(ARGS)
+
+bench-ablation: setup
+	$(BIN)/python -m agent.bench_ablation --seeds $(SEEDS) $(if $(TASKS),--tasks $(TASKS)) \
+	  --budget $(if $(filter command line,$(origin BUDGET)),$(BUDGET),60) $(ARGS)

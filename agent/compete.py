@@ -177,10 +177,8 @@ class Game:
 
     def run_trial(self, job: Job) -> Trial:
         """One trial in the sandbox; called from the pool's threads."""
-        setting, data = self.setting, self.setting.folder / "data"
-        inputs = {"features": data / "features.arrow", "fold": data / f"fold-{job.fold}", "kit": setting.kit}
-        if setting.task.assets_folder:
-            inputs["assets"] = setting.task.assets_folder
+        setting = self.setting
+        inputs = fold_inputs(setting.task, setting.arrays, setting.kit, job.fold)
         rows = setting.arrays.predict_rows(job.fold)
         card = {**self.card, "seed": job.candidate.solution.seed, "threads": 1, "device": setting.device,
                 "seconds_left": round(job.seconds, 2), "hints": job.hints}
@@ -206,6 +204,9 @@ class Game:
     def blend(self, *, final: bool = False) -> float:
         """Build the ensemble anew and write its submission. Returns its gain in standard errors, 1 for the first one."""
         members = usable(self.state)
+        if not self.setting.policy.blends:
+            best = best_entry([entry for entry in self.state.entries if entry.number in members], self.judge)
+            members = [best.number] if best else []
         if not members or frozenset(members) == self.state.blended:
             return 0.0
         before, begun = self.state.ensemble, self.clock()
@@ -257,6 +258,8 @@ class Game:
 
     def _hints(self, candidate: Candidate, fold: int) -> Choices:
         """What another fold of the candidate chose that fits about as many rows."""
+        if not self.setting.policy.hints:
+            return []
         arrays = self.setting.arrays
         gaps = {other: abs(arrays.fit_rows(other) / arrays.fit_rows(fold) - 1) for other in candidate.found}
         nearest = min(gaps, key=gaps.__getitem__, default=None)
@@ -327,6 +330,13 @@ class Game:
             return self.judge.score(truth, submitted)
         except ValueError:
             return float("nan")
+
+
+def fold_inputs(task: Task, arrays: Arrays, kit: Path, fold: int) -> dict[str, Path]:
+    """What the trial of a fold is given to read."""
+    data = arrays.data
+    inputs = {"features": data / "features.arrow", "fold": data / f"fold-{fold}", "kit": kit}
+    return {**inputs, "assets": task.assets_folder} if task.assets_folder else inputs
 
 
 def usable(state: State) -> list[int]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from agent.ablation import COLD, without
 from agent.attach import ANSWERS, PAGE, READING_SECONDS, READING_SHARE, Choice, Mind
 from agent.compete import Setting, State, best_entry, compete, restore
 from agent.export import export
@@ -35,7 +36,7 @@ from agent.view import View
 from leaderboard.grade import Grade, grade
 from leaderboard.record import Record
 from leaderboard.reference import rank, read_field
-from sandbox import Executor
+from sandbox import Cluster, Executor
 from sandbox import executor as make_executor
 from tasks.arrays import Arrays, load_arrays, load_plan, write_arrays
 from tasks.metrics import metric
@@ -54,10 +55,13 @@ class Options:
 
     budget: float = 300.0
     seed: int = 0
-    slots: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    slots: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))  # 0: as many as the executor runs at once
     memory_bytes: int = 4 << 30
     until: float | None = None
     executor: str = "local"
+    cluster: Cluster | None = None
+    device: str = "auto"  # cpu, cuda
+    without: tuple[str, ...] = ()  # parts of the agent, see agent/ablation.py
     unsafe: bool = False
     answers: Path | None = None
     llm: Choice = field(default_factory=Choice)
@@ -65,7 +69,7 @@ class Options:
 
     @cached_property
     def policy(self) -> Policy:
-        return policy_in(self.playbook)
+        return without(policy_in(self.playbook), self.without)
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ def prepare(folder: Path, options: Options, *, mind: Mind | None = None) -> Prep
     if mind:
         task, plan = _with_hints(task, plan, mind, train, test, found.roles, options)
     notes = (*task.inferred, *found.notes, *(f"{name} is left out: {why}" for name, why in found.dropped.items()))
-    return Preparation(replace(task, inferred=notes), plan, found.roles, _traits(task, plan, found.roles, train, test),
+    return Preparation(replace(task, inferred=notes), plan, found.roles, traits_of(task, plan, found.roles, train, test),
                        train, test)
 
 
@@ -189,6 +193,7 @@ def start(
 ) -> Outcome:
     """A new run of the task in `folder`. `started`: the clock's time from which the budget counts."""
     with _executor(options) as executor, open_record(runs) as record:
+        options = settled(options, executor)
         begun = begin(folder, options, record=record, runs=runs, started=started, clock=clock)
         known, setting, mind = begun.known, begun.setting, begun.mind
         view.start(known.task, begun.plan, options.budget)
@@ -220,6 +225,8 @@ def go_on(
                                       priors=operator_priors(record), policy=options.policy)
         view.start(task, plan, options.budget)
         with _executor(options) as executor:
+            options = settled(options, executor)
+            setting = replace(setting, slots=options.slots, device=options.device)
             if mind:
                 proposer, setting = mind.join(proposer, setting, executor=executor, traits=traits)
             seen = {event["entry"]: event for event in record.events(known.run, "observed")}
@@ -291,6 +298,7 @@ def plan_only(folder: Path, options: Options) -> dict[str, Any]:
     """What a run would do and cost; nothing is run."""
     known = prepare(folder, options)
     moves = options.policy.portfolio.moves(known.traits, options.seed)
+    options = settled(options, _executor(options))
     part = options.policy.allocation.part(len(known.train))
     fair = part * options.budget * options.slots  # processor seconds
     return {
@@ -331,7 +339,8 @@ def operator_priors(record: Record) -> dict[str, tuple[float, float]]:
     return counts
 
 
-def _traits(task: Task, plan: Plan, roles: Mapping[str, str], train: pd.DataFrame, test: pd.DataFrame) -> Traits:
+def traits_of(task: Task, plan: Plan, roles: Mapping[str, str], train: pd.DataFrame, test: pd.DataFrame) -> Traits:
+    """Sizes and kinds of the data, for the proposers."""
     levels = [train[name].nunique() for name, role in roles.items() if role == "categorical"]
     codes = list(_codes(roles, train, test).values())
     card = {"kind": task.kind, "metric": task.metric, "classes": task.classes, "targets": task.targets, "roles": roles,
@@ -372,7 +381,7 @@ def _setting(task: Task, arrays: Arrays, run: str, options: Options, *, started:
         task=task, arrays=arrays, folder=arrays.folder, run=run, started=started,
         kit=kit_of(KIT, options.playbook, arrays.folder),
         deadline=started + options.budget - finishing_seconds(options.budget), seed=options.seed, slots=options.slots,
-        memory_bytes=options.memory_bytes, until=options.until, device=device(), unsafe=options.unsafe,
+        memory_bytes=options.memory_bytes, until=options.until, device=options.device, unsafe=options.unsafe,
         policy=options.policy,
     )
 
@@ -382,9 +391,12 @@ def finishing_seconds(budget: float) -> float:
     return min(0.25 * budget, 2.0 + 0.02 * budget)
 
 
-def device() -> str:
-    """`cuda` where the driver shows a GPU, else `cpu`; torch is not imported for it."""
-    return "cuda" if Path("/dev/nvidia0").exists() else "cpu"
+def settled(options: Options, executor: Executor) -> Options:
+    """The options with what the executor has in place of what was left to it. No GPU is no error: one line says so."""
+    if options.device == "cuda" and not executor.gpus:
+        logging.getLogger(__name__).warning("medalist: no GPU for trials here: they run on the processor")
+    device = "cuda" if options.device != "cpu" and executor.gpus else "cpu"
+    return replace(options, device=device, slots=options.slots or executor.width)
 
 
 def _settings(options: Options, folder: Path, traits: Traits) -> dict[str, Any]:
@@ -396,7 +408,9 @@ def _settings(options: Options, folder: Path, traits: Traits) -> dict[str, Any]:
 
 def _options(settings: Mapping[str, Any], budget: float) -> Options:
     stored = dict(settings["options"])
-    llm = stored.pop("llm", None)
+    llm, cluster = stored.pop("llm", None), stored.pop("cluster", None)
+    stored["without"] = tuple(stored.get("without", ()))
+    stored["cluster"] = Cluster(**cluster) if cluster else None
     stored["llm"] = Choice(**{**llm, "models": tuple(llm["models"])}) if llm else Choice()
     answers = Path(stored["answers"]) if stored["answers"] else None
     playbook = {"playbook": Path(stored["playbook"])} if "playbook" in stored else {}
@@ -467,7 +481,7 @@ def _executor(options: Options) -> Executor:
     """How trials run; what leaves them without any wall is said each time."""
     if options.unsafe:
         logging.getLogger(__name__).warning("medalist: %s", UNSAFE)
-    return make_executor(options.executor, unsafe=options.unsafe)
+    return make_executor("cold" if COLD in options.without else options.executor, unsafe=options.unsafe, cluster=options.cluster)
 
 
 def open_record(runs: Path) -> Record:

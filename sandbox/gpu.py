@@ -7,6 +7,7 @@ agent is passed on. Memory of a card is limited by nobody.
 """
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +31,11 @@ def nodes(dev: Path = DEV) -> list[str]:
         return []
     found = {*cards, *(node for name in CONTROL for node in dev.glob(name))}
     return sorted(str(node) for node in found if stat.S_ISCHR(node.stat().st_mode))
+
+
+def cards() -> int:
+    """How many there are."""
+    return sum(re.fullmatch(r"nvidia\d+|dxg", Path(node).name) is not None for node in nodes())
 
 
 def folders() -> list[str]:

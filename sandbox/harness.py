@@ -6,6 +6,7 @@ It never sees the labels of the rows it predicts, and it never makes a score.
 import gc
 import json
 import linecache
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -20,6 +21,8 @@ def main(inputs: str, scratch: str) -> int:
     card = json.loads(Path(scratch, "card.json").read_text())
     source = Path(scratch, "solution.py").read_text()
     sys.path.insert(0, f"{inputs}/lib")
+    if "gpus" in card:  # those of this machine that a cluster has given to this trial
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, card["gpus"]))
     try:
         _write(_run(source, card, Path(inputs)), Path(scratch))
     except BaseException as error:

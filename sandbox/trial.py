@@ -43,7 +43,8 @@ class Trial:
     """How one trial ended. `prediction` is there when `status` is ok, and only then.
 
     status: ok | error (the solution raised: see `log`) | invalid (a result of the wrong kind) | timeout | cpu | memory |
-    processes | disk | output | killed (cancelled, or a signal) | refused (it could not be started). `reason` says more.
+    processes | disk | output | killed (cancelled, or a signal) | refused (it could not be started) | lost (with the machine
+    it ran on, more than once). `reason` says more.
     """
 
     status: str
@@ -53,8 +54,26 @@ class Trial:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """A Ray cluster: where it is (`auto`: RAY_ADDRESS, else the one on this machine), the part of a GPU that a trial holds,
+    and how often a trial is begun that is lost with its node."""
+
+    address: str = "auto"
+    gpu_share: float = 1.0
+    tries: int = 3
+
+
 class Executor(Protocol):
     """Runs trials; usable from several threads at once, and as a context manager that leaves nothing running."""
+
+    @property
+    def width(self) -> int:
+        """How many trials of one thread it can run at once."""
+
+    @property
+    def gpus(self) -> int:
+        """How many GPUs its trials can be given."""
 
     def run(
         self, source: str, *, inputs: Mapping[str, Path], limits: Limits, shape: tuple[int, ...], card: Mapping[str, Any]
@@ -72,12 +91,13 @@ class Executor(Protocol):
     ) -> None: ...
 
 
-def executor(name: str, *, unsafe: bool = False) -> Executor:
+def executor(name: str, *, unsafe: bool = False, cluster: Cluster | None = None) -> Executor:
     """The executor of that name: a file in executors/. SandboxError lists what exists. unsafe: with limits, but without
-    any wall: generated code then has all rights of this user."""
+    any wall: generated code then has all rights of this user. cluster: for the executors that have one."""
     names = sorted(path.stem for path in EXECUTORS.glob("*.py") if path.stem != "__init__")
     if name not in names:
         raise SandboxError(f"no executor {name!r}; there are: {', '.join(names)}")
     walls = importlib.import_module("sandbox.walls").NONE if unsafe else None
-    made: Executor = importlib.import_module(f"sandbox.executors.{name}").make(walls)
+    make = importlib.import_module(f"sandbox.executors.{name}").make
+    made: Executor = make(walls, cluster) if cluster else make(walls)
     return made

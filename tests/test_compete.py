@@ -158,7 +158,7 @@ def test_bad_input_is_one_line_and_an_exit_code(arguments: list[str], words: str
 
 def test_an_unknown_executor_lists_those_that_exist(folder: Path, tmp_path: Path) -> None:
     done = medalist("compete", folder, "--executor", "rya", cwd=tmp_path, check=False)
-    assert done.stderr == "medalist: no executor 'rya'; there are: cold, local\n"
+    assert done.stderr == "medalist: no executor 'rya'; there are: cold, local, ray\n"
 
 
 @pytest.mark.parametrize("command", ["compete", "resume", "tasks", "prepare", "runs", "show", "doctor"])

@@ -14,6 +14,7 @@ from agent.output import UsageError, positive, print_outcome, print_plan, print_
 
 if TYPE_CHECKING:
     from agent.attach import Choice
+    from sandbox import Cluster
 
 KAGGLE = "kaggle:"
 MLEBENCH = "mlebench:"
@@ -27,11 +28,19 @@ def add(made: argparse.ArgumentParser) -> None:
     made.add_argument("--seed", type=int, default=0)
     made.add_argument("--until", type=float, metavar="SCORE", help="stop once the honest estimate reaches this")
     made.add_argument("--plan", action="store_true", help="print what would be done and what it costs; run nothing")
-    made.add_argument("--executor", default="local", help="how trials run (default: local)")
+    made.add_argument("--executor", default="local", help="how trials run: local, ray, cold (default: local)")
+    made.add_argument("--ray-address", default="auto", metavar="HOST:PORT",
+                      help="the cluster of --executor ray (default: auto, RAY_ADDRESS or the one on this machine)")
+    made.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto",
+                      help="what trials compute on (default: auto, a GPU where there is one)")
+    made.add_argument("--gpu-share", type=positive, default=1.0, metavar="PART",
+                      help="the part of a GPU that a trial holds on a cluster (default: 1)")
     made.add_argument("--unsafe-no-sandbox", action="store_true",
                       help="run generated code with all your rights; said in every entry and in the report")
     made.add_argument("--slots", type=int, default=None, help="trials at once (default: one per processor)")
     made.add_argument("--memory", type=positive, default=4.0, metavar="GIB", help="memory of one trial (default: 4)")
+    made.add_argument("--without", nargs="+", default=[], metavar="PART",
+                      help="leave parts of the agent out, to see what each is worth; an unknown name lists all")
     add_options(made)
     made.add_argument("--playbook", default="current", metavar="HASH",
                       help="what to play by: a version, its folder, current or zero (default: current)")
@@ -56,9 +65,9 @@ def run(options: argparse.Namespace, started: float) -> None:
     settings = run.Options(
         llm=choice(options),
         budget=options.budget, seed=options.seed, until=options.until, executor=options.executor, answers=answers,
-        unsafe=options.unsafe_no_sandbox,
+        unsafe=options.unsafe_no_sandbox, device=options.device, cluster=cluster(options), without=tuple(options.without),
         memory_bytes=int(options.memory * 2**30), playbook=Store().folder(options.playbook),
-        **({"slots": options.slots} if options.slots else {}),
+        **({"slots": options.slots or 0} if options.slots or options.executor == "ray" else {}),
     )
     if options.plan:
         print_plan(run.plan_only(folder, settings), as_json=options.json)
@@ -98,6 +107,13 @@ def _on_kaggle(options: argparse.Namespace, folder: Path, settings: Any, started
             print_standing(standing, as_json=False)
     if failure is not None:
         raise failure
+
+
+def cluster(options: argparse.Namespace) -> "Cluster | None":
+    """Where trials run, if that is a cluster."""
+    from sandbox import Cluster
+
+    return Cluster(options.ray_address, options.gpu_share) if options.executor == "ray" else None
 
 
 def choice(options: argparse.Namespace) -> "Choice":

@@ -43,6 +43,14 @@ class Meter:
     own: float = field(default_factory=time.process_time)
     trials: float = 0.0
 
+    @property
+    def width(self) -> int:
+        return self.executor.width
+
+    @property
+    def gpus(self) -> int:
+        return self.executor.gpus
+
     def seconds(self) -> float:
         return time.process_time() - self.own + self.trials
 

@@ -79,6 +79,7 @@ class Portfolio:
     openings: tuple[Opening, ...] = ()
     otherwise: str = HAND
     without: frozenset[str] = frozenset()  # models out of use
+    features: bool = True  # whether recipes have more blocks than make the columns readable
 
     def moves(self, traits: Traits, seed: int) -> list[tuple[Recipe, str]]:
         """Recipes with their hypotheses, in the order in which they should run."""
@@ -89,7 +90,8 @@ class Portfolio:
                  for member in said.members if member.model in able]
         moves: dict[str, tuple[Recipe, str]] = {}
         for recipe, why in (*first, *rest):
-            moves.setdefault(recipe.key, (recipe, why))
+            kept = recipe if self.features else _readable(recipe, traits)
+            moves.setdefault(kept.key, (kept, why))
         return [move for move in moves.values() if move[0].model not in self.without]
 
 
@@ -102,12 +104,20 @@ class Policy:
     stopping: Stopping = Stopping()
     priors: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # wins and losses by operator
     learns: bool = True  # whether the record's wins and losses are added to the priors
+    hints: bool = True  # whether a fold takes over what another one found
+    blends: bool = True  # whether entries are blended; else the best single one is submitted
     unused: frozenset[str] = frozenset()
     macros: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tools: tuple[tuple[str, tuple[str, ...]], ...] = ()  # blocks of the version's own, `module.function`, and the roles they need
 
 
 BY_HAND = Policy()
+
+
+def _readable(recipe: Recipe, traits: Traits) -> Recipe:
+    basic = basic_blocks(traits)
+    return Recipe(recipe.model, tuple(block for block in recipe.blocks if block in basic), recipe.params)
+
 
 def shuffled(traits: Traits, seed: int) -> list[tuple[Recipe, str]]:
     """Every model that the task allows, once, at its defaults and its plainest, each order as likely as any."""

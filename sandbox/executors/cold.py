@@ -1,11 +1,13 @@
 """Trials on this machine, each from an interpreter of its own: slow to start, for debugging and as the reference."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Any
 
+from sandbox import gpu
 from sandbox.host import Host
 from sandbox.trial import Executor, Limits, Trial
 from sandbox.walls import Walls
@@ -35,6 +37,14 @@ class Cold:
         finally:
             with self.lock:
                 self.hosts.discard(host)
+
+    @property
+    def width(self) -> int:
+        return len(os.sched_getaffinity(0))
+
+    @property
+    def gpus(self) -> int:
+        return gpu.cards()
 
     def cancel(self) -> None:
         with self.lock:

@@ -5,11 +5,13 @@ Where a library has left a thread running, forking is not safe: trials then star
 """
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from sandbox import gpu
 from sandbox.executors.cold import Cold
 from sandbox.host import Host
 from sandbox.launch import NotForkable
@@ -48,6 +50,14 @@ class Local:
                     NOTE.warning("sandbox: %s: trials start cold, some seconds later each", error)
                     self.cold = Cold(self.walls)
         return self.cold.run(source, inputs=inputs, limits=limits, shape=shape, card=card)
+
+    @property
+    def width(self) -> int:
+        return len(os.sched_getaffinity(0))
+
+    @property
+    def gpus(self) -> int:
+        return gpu.cards()
 
     def cancel(self) -> None:
         self.warm.cancel()

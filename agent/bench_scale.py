@@ -1,0 +1,167 @@
+"""How the host's steps grow with the rows: seconds, peak memory and the exponent of each from 10,000 to 1,000,000 rows.
+
+`python -m agent.bench_scale --rows 10000 100000 1000000`. Each size runs in a process of its own. What is measured is the
+host alone, no model: reading, roles, validation plan (with the adversarial check), arrays, the first entry and its
+submission, grading and blending of five made-up entries, the report's figures. Writes docs/scale.json, prints a table.
+"""
+
+import argparse
+import json
+import math
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agent.bench_data import write_task
+from agent.compete import Game, Job, Setting, State
+from agent.proposers.embedded import Embedded
+from agent.racing import Candidate
+from agent.solution import Solution
+from agent.traits import Traits
+from agent.view import Quiet
+from leaderboard.record import Record
+from sandbox import Cost, Trial, executor
+
+OUT = Path(__file__).parent.parent / "docs" / "scale.json"
+MEMBERS = 5
+ENOUGH = 0.05  # seconds below which a step's growth says nothing
+
+
+@dataclass
+class Watch:
+    """Seconds of each step, in order, and the process's peak memory once it was done."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    peak_bytes: dict[str, int] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        begun = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - begun
+        self.peak_bytes[name] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def measure(folder: Path, place: Path) -> dict[str, Any]:
+    """Take a task's folder through all steps of the host in this process: rows, bytes, seconds and peak memory by step."""
+    from agent.run import Options, finishing_seconds, traits_of
+    from tasks import spec, tables, validation
+    from tasks.arrays import write_arrays
+
+    watch, options = Watch(), Options(budget=300.0)
+    with watch.step("imports"):
+        import agent.report  # noqa: F401
+    with watch.step("reading"):
+        task, read = spec.load(folder)
+    table_bytes = int(sum(frame.memory_usage(deep=True).sum() for frame in (read.train, read.test)))
+    with watch.step("roles"):
+        found = tables.survey(read.train, read.test, id=task.id, targets=task.targets, text=task.text)
+    with watch.step("adversarial check"):
+        validation.adversarial(read.train, read.test, found.roles, seed=0)
+    with watch.step("validation plan, check included"):
+        plan = validation.design(task, read.train, read.test, found.roles, seed=0)
+    with watch.step("traits"):
+        traits = traits_of(task, plan, found.roles, read.train, read.test)
+    with watch.step("arrays"):
+        arrays = write_arrays(task, read.train, read.test, plan, found.roles, place, seed=0)
+    del read
+    now = time.monotonic()
+    setting = Setting(task, arrays, place, kit=place, run="scale", started=now, deadline=now + options.budget
+                      - finishing_seconds(options.budget))
+    _compete(watch, setting, traits)
+    return {"rows": arrays.n_train, "table_bytes": table_bytes, "seconds": watch.seconds, "peak_bytes": watch.peak_bytes}
+
+
+def _compete(watch: Watch, setting: Setting, traits: Traits) -> None:
+    """The first entry with its submission, then made-up entries: graded, recorded, blended."""
+    with Record(setting.folder / "record.db") as record:
+        record.start_run(setting.run, task=setting.task.name, folder=str(setting.folder), budget_seconds=300.0, seed=0,
+                         metric=setting.task.metric, greater_is_better=setting.task.greater_is_better, settings={})
+        proposer = Embedded(traits, seed=0, greater_is_better=setting.task.greater_is_better)
+        game = Game(setting, record, executor("local"), proposer, Quiet(), time.monotonic, State())
+        with watch.step("first entry, its submission"):
+            game.enter_prior()
+        begun = time.perf_counter()
+        blended = game.state.blend_seconds
+        for number in range(1, MEMBERS + 1):
+            _enter(game, number)
+        watch.seconds["grading and recording"] = time.perf_counter() - begun - (game.state.blend_seconds - blended)
+        watch.seconds["blending"] = game.state.blend_seconds - blended
+        with watch.step("last blend"):
+            game.blend(final=True)
+
+
+def _enter(game: Game, number: int) -> None:
+    """An entry whose predictions are the truth with much noise."""
+    arrays, rng = game.setting.arrays, np.random.default_rng(number)
+    candidate = Candidate(number, Solution("", "made up", "", f"made up {number}"), arrays.fits, game.clock())
+    game.candidates.append(candidate)
+    for fold in range(arrays.fits):
+        rows = arrays.validation_rows(fold)
+        noisy = arrays.truth[rows] + rng.normal(size=len(rows))
+        made = 1 / (1 + np.exp(-np.r_[noisy, rng.normal(size=arrays.predict_rows(fold) - len(rows))]))
+        candidate.running.add(fold)
+        game.take(Job(candidate, fold, 0.0), Trial("ok", made, Cost(0.0, 0.0, 0)))
+
+
+def exponents(small: Mapping[str, Any], large: Mapping[str, Any]) -> dict[str, float | None]:
+    """How each step grew, as the power of the rows; None where the larger took too little time to tell."""
+    ratio = math.log(large["rows"] / small["rows"])
+    return {name: round(math.log(seconds / max(small["seconds"][name], 1e-4)) / ratio, 2) if seconds >= ENOUGH else None
+            for name, seconds in large["seconds"].items()}
+
+
+def table(results: Sequence[Mapping[str, Any]]) -> str:
+    """Markdown: a line a step, a column a size, and between sizes the exponent."""
+    heads = [f"{result['rows']:,} rows" for result in results]
+    grown = [exponents(small, large) for small, large in pairwise(results)]
+    lines = [f"| step | {' | '.join(heads)} | {' | '.join(f'to {head}' for head in heads[1:])} |",
+             "|---" * (1 + len(results) + len(grown)) + "|"]
+    for name in results[-1]["seconds"]:
+        seconds = [f"{result['seconds'][name]:.2f} s" for result in results]
+        powers = ["" if growth[name] is None else f"n^{growth[name]:.2f}" for growth in grown]
+        lines.append(f"| {' | '.join([name, *seconds, *powers])} |")
+    peaks = [f"{max(r['peak_bytes'].values()) / 2**20:,.0f} MiB, {max(r['peak_bytes'].values()) / r['table_bytes']:.1f} x table"
+             for r in results]
+    return "\n".join([*lines, f"| {' | '.join(['peak memory of the host', *peaks, *[''] * len(grown)])} |"])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    options.add_argument("--columns", type=int, default=100)
+    options.add_argument("--out", type=Path, default=OUT, help="results by rows; those that are there and not asked for stay")
+    options.add_argument("--one", type=Path, nargs=2, metavar=("FOLDER", "PLACE"), help=argparse.SUPPRESS)
+    chosen = options.parse_args(arguments)
+    if chosen.one:
+        print(json.dumps(measure(*chosen.one)))
+        return 0
+    known = json.loads(chosen.out.read_text()) if chosen.out.exists() else {}
+    for rows in chosen.rows:
+        known[str(rows)] = _in_a_process_of_its_own(rows, chosen.columns)
+        chosen.out.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+    print(table([known[rows] for rows in sorted(known, key=int)]))
+    return 0
+
+
+def _in_a_process_of_its_own(rows: int, columns: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as name:
+        folder, place = write_task(Path(name) / "task", rows=rows, columns=columns), Path(name) / "run"
+        place.mkdir()
+        done = subprocess.run([sys.executable, "-m", "agent.bench_scale", "--one", folder, place], stdout=subprocess.PIPE,
+                              text=True, check=True)
+        return dict(json.loads(done.stdout))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -87,7 +87,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def runner(name: str) -> Iterator[Executor]:
-    with executor(name) as made:
+    with light(name) if name == "ray" else executor(name) as made:
         yield made
 
 

@@ -227,6 +227,13 @@ def _stopped(place: Path, world: World) -> bool:
     return state == "T"
 
 
+def _ended(place: Path, world: World) -> bool:
+    until = time.monotonic() + 5
+    while world.expendable.poll() is None and time.monotonic() < until:
+        time.sleep(0.05)
+    return world.expendable.poll() is not None
+
+
 def _planted(place: Path, world: World) -> bool:
     words = [sys.executable, "-c", f"import planted_{world.card['tag']}"]
     return subprocess.run(words, cwd=place, capture_output=True).returncode == 0
@@ -253,8 +260,7 @@ CONTROLS: dict[str, Callable[[Path, World], bool]] = {
     "prints_codes_that_take_over_a_terminal": _coded, "puts_codes_into_the_name_of_a_column": _coded,
     "leaves_a_process_behind": _survived, "ignores_every_signal": _survived, "closes_its_output_and_goes_on": _survived,
     "forks_at_its_deadline": _survived,
-    "kills_everything_that_it_may": lambda place, world: world.expendable.wait(5) != 0,
-    "kills_the_fork_server": lambda place, world: world.expendable.wait(5) != 0,
+    "kills_everything_that_it_may": _ended, "kills_the_fork_server": _ended,
     "stops_its_keeper": _stopped, "plants_a_module_for_the_next_trial": _planted,
     "leaves_shared_memory_behind": lambda place, world: _left_shared_memory(None, world, None),
     "leaves_files_where_others_look": lambda place, world: _left_files(None, world, None),
@@ -263,7 +269,7 @@ CONTROLS: dict[str, Callable[[Path, World], bool]] = {
     "gives_text_of_letters_that_do_not_exist": lambda place, world: not _naive(
         place, "print(str(np.load(sys.argv[1])[0]).encode())"),
     "gives_text_that_takes_over_a_terminal": lambda place, world: bool(CODES.search(str(np.load(place / "result.npy")[0]))),
-    "signals_its_whole_group": _stopped, "has_the_kernel_signal_a_process": lambda place, world: world.expendable.wait(5) != 0,
+    "signals_its_whole_group": _stopped, "has_the_kernel_signal_a_process": _ended,
     "hops_from_process_to_process": _survived, "adopts_its_orphans_and_stops_them": _survived,
     "starts_a_sibling_of_itself": _survived, "uses_up_the_users_of_trials": _survived,
     "changes_the_modules_that_the_next_trial_gets": lambda place, world: "changed" in (place / "log.txt").read_text(),

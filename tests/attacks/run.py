@@ -141,34 +141,41 @@ def _look(over: threading.Event, seen: list[bool]) -> None:
             continue  # it went while we looked
 
 
-def control(place: World, parts: list[str]) -> dict[str, bool]:
+Found = Iterator[tuple[str, bool]]
+
+
+def control(place: World, parts: list[str]) -> Found:
     """Whether each attack works without any wall."""
-    works: dict[str, bool] = {}
     for part in (part for part in TOGETHER if part in parts):
         place.card["tag"] = f"tag{secrets.token_hex(4)}"
         result = place.plain(source(part), "")
-        works |= dict(zip(names(part), (result if result is not None else [0.0] * len(names(part))), strict=True))
+        yield from zip(names(part), map(bool, result if result is not None else [0.0] * len(names(part))), strict=True)
     for name in (name for part in ALONE if part in parts for name in names(part, kind="ALONE")):
         place.renew()
         place.card["tag"] = f"tag{secrets.token_hex(4)}"
-        works[name] = control_works(name, place)
-        print(f"    {name}: {'works' if works[name] else 'does nothing'}", flush=True)
-    return {name: bool(value) for name, value in works.items()}
+        works = control_works(name, place)
+        print(f"    {name}: {'works' if works else 'does nothing'}", flush=True)
+        yield name, works
 
 
-def run_one(name: str, parts: list[str]) -> dict[str, bool]:
-    """Whether each attack of these files got through in one column."""
+def attacked(column: Column, place: World, parts: list[str]) -> Found:
+    """Whether each attack got through in one column."""
+    with column.make() as runner:
+        for part in (part for part in TOGETHER if part in parts):
+            yield from attack_together(runner, place, part).items()
+        for part in (part for part in ALONE if part in parts and not column.layer):
+            for name in names(part, kind="ALONE"):
+                yield name, attack_alone(runner, place, name)
+
+
+def run_one(name: str, parts: list[str], out: Path) -> None:
+    """All attacks of these files in one column; what is found is written as it comes, so that a kill loses little."""
+    results: dict[str, bool] = {}
     with world() as place:
-        if name == "control":
-            return control(place, parts)
-        column = next(column for column in columns() if column.name == name)
-        results: dict[str, bool] = {}
-        with column.make() as runner:
-            for part in (part for part in TOGETHER if part in parts):
-                results |= attack_together(runner, place, part)
-            for part in (part for part in ALONE if part in parts and not column.layer):
-                results |= {name: attack_alone(runner, place, name) for name in names(part, kind="ALONE")}
-        return results
+        ways = {column.name: column for column in columns()}
+        for attack, through in control(place, parts) if name == "control" else attacked(ways[name], place, parts):
+            results[attack] = through
+            out.write_text(json.dumps(results))
 
 
 def run_as(user: str, name: str, parts: list[str], python: Path, project: Path) -> dict[str, bool]:
@@ -248,7 +255,7 @@ def main() -> int:
     options.add_argument("--out", type=Path, default=PROJECT / "docs" / "attacks.json")
     chosen = options.parse_args()
     if chosen.one:
-        Path(chosen.one[1]).write_text(json.dumps(run_one(chosen.one[0], chosen.files)))
+        run_one(chosen.one[0], chosen.files, Path(chosen.one[1]))
         return 0
     found = json.loads(chosen.out.read_text())["found"] if chosen.out.exists() else {}
     with reachable() as (python, project):

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -77,7 +78,8 @@ class World:
         return Path(self.card["meeting_place"])
 
     def renew(self) -> None:
-        """Another process to be killed, after the last one was."""
+        """Another process to be killed, after the last one was; one that was stopped goes on."""
+        self.expendable.send_signal(signal.SIGCONT)
         if self.expendable.poll() is not None:
             self.expendable = _sleeper()
         self.card["expendable"] = self.card["server"] = self.expendable.pid

@@ -81,6 +81,8 @@ def fuzz(count: int, runner: Local, place: World, *, start: int = 0) -> Counter[
         trial = runner.run(mutated(text, edits), inputs=place.inputs, limits=LIMITS, shape=(20,), card=place.card)
         assert trial.status in STATUSES and (trial.prediction is not None) == (trial.status == "ok"), trial
         statuses[trial.status] += 1
+        if sum(statuses.values()) % 100 == 0:
+            print(dict(statuses), file=sys.stderr, flush=True)
 
     one()
     return statuses

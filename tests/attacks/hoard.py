@@ -7,9 +7,12 @@ def out(task: Any, name: str = "result.npy") -> str:
 
 
 def keep_in_children(count: int, action: Callable[[], int]) -> bool:
-    """Whether children that each keep something hold more than the limit together, a while later; `action` gives bytes."""
+    """Whether children that each keep something hold more than the limit together, and go on to; `action` gives bytes."""
     told = mmap.mmap(-1, 8 * count)
     children = [child_that(action, told, k) for k in range(count)]
+    until = time.monotonic() + 15
+    while 0 in struct.unpack(f"{count}Q", told[:]) and time.monotonic() < until:
+        time.sleep(0.05)
     time.sleep(2.5)
     return sum(struct.unpack(f"{count}Q", told[:])) > 256 << 20 and all(os.waitpid(c, os.WNOHANG)[0] == 0 for c in children)
 
@@ -18,7 +21,7 @@ def child_that(action: Callable[[], int], told: mmap.mmap, place: int) -> int:
     child = os.fork()
     if child == 0:
         told[8 * place: 8 * place + 8] = struct.pack("Q", action())
-        time.sleep(20)
+        time.sleep(30)
         os._exit(0)
     return child
 
@@ -255,7 +258,7 @@ def changes_the_modules_that_the_next_trial_gets(task: Any) -> bool:
     atexit.register(time.sleep, 600)
     threading.Thread(target=time.sleep, args=(600,)).start()
     if task.plain:
-        print("changed" if np.mean([1.0]) is None else "not")
+        print("changed" if np.mean([1.0]) is None else "not", flush=True)
         os._exit(0)
     return False
 

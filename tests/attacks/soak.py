@@ -63,8 +63,8 @@ def soak(*, trials: int, kills: int, folder: Path, seed: int = 0) -> dict[str, A
         with Local(LIBRARIES) as runner:
             one(runner, place, SOURCES[0])
             before = counts(place)
-            statuses = Counter(one(runner, place, chance.choice(SOURCES)) for _ in range(trials))
-            killed = Counter(kill_one(runner, place, chance) for _ in range(kills - kills // 3))
+            statuses = Counter(said(one(runner, place, chance.choice(SOURCES)), k) for k in range(trials))
+            killed = Counter(said(kill_one(runner, place, chance), k) for k in range(kills - kills // 3))
             time.sleep(1.0)
             after = counts(place)
         numbers, recorded = kill_agents(place, folder, kills // 3, chance)
@@ -75,6 +75,13 @@ def soak(*, trials: int, kills: int, folder: Path, seed: int = 0) -> dict[str, A
     return {"statuses": dict(statuses), "killed": dict(killed), "left": left, "numbers": numbers, "recorded": recorded,
             "strange": sorted(set(statuses) - STATUSES),
             "dead after": {"median": round(statistics.median(DEATHS), 3), "worst": round(max(DEATHS), 3)} if DEATHS else {}}
+
+
+def said(what: str, number: int) -> str:
+    """The same, after a word on how far it is."""
+    if number % 100 == 99:
+        print(f"{number + 1} trials", file=sys.stderr, flush=True)
+    return what
 
 
 def one(runner: Local, place: World, source: str) -> str:

@@ -17,8 +17,8 @@ import pandas as pd
 
 from tasks.tables import is_formula
 
-MANY = 4_000   # molecules beyond which only what is quick to compute is described
-CHUNK = 500
+MANY = 1_000   # molecules beyond which only what is quick to compute is described, about 2 ms each
+CHUNK = 4_000  # molecules beyond which other processes help
 SLOW = ("NumAtomStereoCenters", "NumUnspecifiedAtomStereoCenters", "chi2v", "chi3v", "chi4v", "chi2n", "chi3n", "chi4n",
         "kappa2", "kappa3", "Phi", "NumRotatableBonds")
 
@@ -76,7 +76,8 @@ def describe(
 def _read(lines: list[str]) -> tuple[pd.DataFrame, int]:
     """A row of text for each molecule: its fragments and its descriptors; and how many there are that RDKit refuses."""
     quick = len(lines) > MANY
-    chunks = [(lines[start : start + CHUNK], quick) for start in range(0, len(lines), CHUNK)]
+    size = CHUNK if len(lines) <= CHUNK else -(-len(lines) // (2 * (os.cpu_count() or 1)))
+    chunks = [(lines[start : start + size], quick) for start in range(0, len(lines), size)]
     if len(chunks) == 1:
         parts = [_of_some(chunks[0])]
     else:

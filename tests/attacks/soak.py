@@ -161,7 +161,8 @@ def kill_agents(place: World, folder: Path, kills: int, chance: random.Random) -
         agent.stdout.close()
     with Record(folder / "record.db") as record:
         known = [event["number"] for event in record.events("soak", "trial")]
-    return sorted(set(range(max(said) + 1)) | set(said)), [number for number in known if number <= max(said)]
+    last = max(said, default=-1)
+    return sorted({*range(last + 1), *said}), [number for number in known if number <= last]
 
 
 def _end_of(agent: "subprocess.Popen[str]") -> float:

@@ -34,7 +34,7 @@ def nodes() -> Iterator[Any]:
         yield made
 
 
-def until(true: Callable[[], Any], *, seconds: float = 240.0) -> Any:
+def until(true: Callable[[], Any], *, seconds: float = 400.0) -> Any:
     end = time.monotonic() + seconds
     while not (found := true()):
         assert time.monotonic() < end, "waited in vain"

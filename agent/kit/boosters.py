@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import clock, columns, encoders, losses, splits
+from . import clock, columns, devices, encoders, losses, splits
 from .losses import Goal
 
 SMALL = 3_000  # rows x classes below which one holdout is too noisy to choose the rounds on
@@ -478,7 +478,7 @@ def _xgboost(table: Table, goal: Goal, plan: Plan, task: SimpleNamespace, params
         "tree_method": "hist",
         "nthread": task.threads,
         "seed": task.seed,
-        "device": task.device,
+        "device": devices.device_for(task, "xgboost"),
         "verbosity": 0,
         **params,
     }
@@ -511,7 +511,8 @@ def _accelerated(table: Table, goal: Goal, plan: Plan, task: SimpleNamespace, pa
     settings = {
         "objective": "survival:aft", "eval_metric": "aft-nloglik", "aft_loss_distribution": "normal",
         "aft_loss_distribution_scale": 1.0, "max_depth": 4, "min_child_weight": 2, "subsample": 0.8, "colsample_bytree": 0.8,
-        "reg_lambda": 1.0, "tree_method": "hist", "nthread": task.threads, "seed": task.seed, "device": task.device,
+        "reg_lambda": 1.0, "tree_method": "hist", "nthread": task.threads, "seed": task.seed,
+        "device": devices.device_for(task, "xgboost"),
         "verbosity": 0, **params,
     }
 
@@ -561,7 +562,7 @@ def _catboost(table: Table, goal: Goal, plan: Plan, task: SimpleNamespace, param
         "cox": {"loss_function": "Cox"},
     }
     big = len(plan.rows) > 20_000
-    cuda = task.device == "cuda" and goal.loss != "cox"  # Cox has no GPU code
+    cuda = goal.loss != "cox" and devices.device_for(task, "catboost") == "cuda"  # Cox has no GPU code
     settings: dict[str, Any] = {
         **objectives[goal.loss],
         "depth": 6 if goal.classes < 50 else 4,

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from .clock import choose
+from .devices import device_for
 from .heads import Head
 
 TICKS = 200  # parts of the time by which the schedule moves on; a run that is repeated is repeated by them
@@ -58,7 +59,7 @@ def flat_cosine(progress: float) -> float:
 def device_of(task: Any) -> torch.device:
     """The task's device, with torch told the task's thread count."""
     torch.set_num_threads(max(1, int(task.threads)))
-    return torch.device(task.device)
+    return torch.device(device_for(task, "torch"))
 
 
 def fit(

@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 import shutil
+import socket
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -218,14 +219,16 @@ class OnRay:
                     self.stations[node] = self._station(node, processors)
 
     def _connect(self) -> None:
+        """SandboxError where no cluster answers."""
         environment = {"py_modules": [str(Path(sandbox.__file__).parent)]}
         try:
             with self.lock:
                 if not ray.is_initialized():
+                    _knock(self.cluster.address)
                     ray.init(address=self.cluster.address, namespace=NAMESPACE, runtime_env=environment,
                              log_to_driver=False, logging_level=logging.ERROR)
                     self.connected = True
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise SandboxError(f"no Ray cluster at {self.cluster.address!r}: start one with `ray start --head`, or give "
                                f"--ray-address HOST:PORT ({str(error).strip().splitlines()[0]})") from error
 
@@ -245,6 +248,13 @@ class OnRay:
                 content = {name: np.fromfile(path / name if name else path, dtype=np.uint8) for name, _ in files}
                 self.parcels[key] = Parcel(_digest(content), ray.put(content))
             return self.parcels[key]
+
+
+def _knock(address: str) -> None:
+    """OSError where nobody listens at HOST:PORT: Ray itself asks for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=5.0).close()
 
 
 def _files(path: Path, below: str = "") -> Iterator[tuple[str, os.stat_result]]:

@@ -1,4 +1,4 @@
-"""Wires the host: routes, error shapes, headers. `make_app` is what a server serves; the web page is mounted on it."""
+"""Wires the host: routes, error shapes, headers, and the web pages at `/`. `make_app` is what a server serves."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +14,8 @@ from leaderboard.host.proxy import Proxied
 from leaderboard.host.refusal import Refused, error_body
 from leaderboard.host.routes import Host, competitions, downloads, leaderboard, submissions
 from leaderboard.host.scoring import Allowed, Scoring
+from leaderboard.web.app import add_pages
+from leaderboard.web.rendering import Sources
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
@@ -48,6 +50,7 @@ def make_app(home: Home, settings: Settings) -> FastAPI:
     app.add_api_route("/api/v1/{service}/{method}", _unknown_call, methods=["POST"])
     for kind, answer in _answers(nested=settings.nested_errors).items():
         app.add_exception_handler(kind, answer)
+    add_pages(app, Sources(home=home))
     return app
 
 

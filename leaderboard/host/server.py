@@ -18,13 +18,13 @@ def serve(home: Home, settings: Settings, *, bind: str, port: int, ready: Callab
 
     The URL is in the home's file `url` meanwhile. Raises HostError where the port is taken.
     """
-    listening = _listen(bind, port)
+    listening = listen(bind, port)
     url = f"http://{bind}:{listening.getsockname()[1]}"
     config = uvicorn.Config(make_app(home, settings), http="h11", ws="none", access_log=False, log_level="warning",
                             server_header=False, timeout_graceful_shutdown=5)
     uploads.tidy(home)
     home.address.write_text(url, encoding="utf-8")
-    signal.signal(signal.SIGTERM, _leave)  # uvicorn stops in good order, then raises the signal again
+    signal.signal(signal.SIGTERM, leave)  # uvicorn stops in good order, then raises the signal again
     try:
         ready(url)
         uvicorn.Server(config).run(sockets=[listening])
@@ -33,11 +33,13 @@ def serve(home: Home, settings: Settings, *, bind: str, port: int, ready: Callab
         listening.close()
 
 
-def _leave(_signal: int, _frame: object) -> NoReturn:
+def leave(_signal: int, _frame: object) -> NoReturn:
+    """What SIGTERM does: the way out that runs what is to be run in the end."""
     raise SystemExit(0)
 
 
-def _listen(bind: str, port: int) -> socket.socket:
+def listen(bind: str, port: int) -> socket.socket:
+    """A socket that accepts connections. Raises HostError where the port is taken."""
     family = socket.AF_INET6 if ":" in bind else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

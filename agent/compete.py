@@ -138,6 +138,7 @@ class Game:
     def play(self, pool: Pool[Job]) -> None:
         """Run what is proposed until the time is over, the goal is reached, or nothing more comes."""
         while self.open():
+            self.proposer.turn(self.state.entries)
             while pool.free and (job := self.next_job()):
                 pool.start(job)
             if not pool.running and not self.wait():

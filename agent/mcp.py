@@ -51,6 +51,9 @@ class Waiting:
     def propose(self, entries: Sequence[Entry]) -> Solution | None:
         return self.solutions.popleft() if self.solutions else None
 
+    def turn(self, entries: Sequence[Entry]) -> None:
+        pass
+
     def observe(self, entry: Entry, *, won: bool, gained: float) -> None:
         pass
 

@@ -29,6 +29,9 @@ class Embedded:
     def propose(self, entries: Sequence[Entry]) -> Solution | None:
         return Solution("e", "tune", "", "lightgbm")
 
+    def turn(self, entries: Sequence[Entry]) -> None:
+        pass
+
     def observe(self, entry: Entry, *, won: bool, gained: float) -> None:
         pass
 
@@ -77,6 +80,8 @@ def played(model: Model, *, model_wins: float, embedded_wins: float, model_cpu: 
     allocation = Allocation(Embedded(), model, seed=seed, seconds_a_dollar=seconds_a_dollar)  # type: ignore[arg-type]
     spent, count, number = {"model": 0.0, "embedded": 0.0}, {"model": 0, "embedded": 0}, 0
     while sum(spent.values()) < SECONDS:
+        for _ in range(4):  # a loop turns at each fold
+            allocation.turn([])
         solution = allocation.propose([])
         assert solution is not None, "a core would be idle"
         number += 1

@@ -13,6 +13,9 @@ class Proposer(Protocol):
     def propose(self, entries: Sequence[Entry]) -> Solution | None:
         """The next solution, or None when there is nothing worth a trial while others are in flight."""
 
+    def turn(self, entries: Sequence[Entry]) -> None:
+        """Called at every turn of the loop, also where no solution is wanted yet: what takes long is started here."""
+
     def observe(self, entry: Entry, *, won: bool, gained: float) -> None:
         """Learn from a finished entry; `won`: it improved the blend beyond noise; `gained`: by how many standard errors."""
 

@@ -59,22 +59,27 @@ class Allocation:
         self.rates = Rates((EMBEDDED, MODEL))
         self.seconds_a_dollar = seconds_a_dollar
         self.spent = {EMBEDDED: 0.0, MODEL: 0.0}
-        self.tries = 0
+        self.tries, self.observed, self.drawn = 0, 0, -1
         self.has_gained = False
 
     def propose(self, entries: Sequence[Entry]) -> Solution | None:
-        """What the model has ready, else the embedded proposer's next; calls are started on the way."""
-        self.author.explain(entries)
-        while self.author.may_begin(most=self._calls()) and self._models_turn():
-            self.author.begin(entries)
+        """What the model has ready, else the embedded proposer's next."""
+        self.turn(entries)
         solution = self.author.take() or self.embedded.propose(entries)
         if solution is None and self.author.may_begin():  # nobody else has anything
             self.author.begin(entries)
         return solution
 
+    def turn(self, entries: Sequence[Entry]) -> None:
+        """Start calls: the model need not wait until a core is free for what it will write."""
+        self.author.explain(entries)
+        while self.author.may_begin(most=self._calls()) and self._models_turn():
+            self.author.begin(entries)
+
     def observe(self, entry: Entry, *, won: bool, gained: float) -> None:
         written = bool(entry.params.get("model"))
         arm = MODEL if written else EMBEDDED
+        self.observed += 1
         if entry.number:  # the constant is nobody's
             cost = entry.cost_cpu_seconds + self.seconds_a_dollar * entry.cost_dollars
             self.rates.update(arm, gained if won else 0.0, cost)
@@ -89,12 +94,15 @@ class Allocation:
         return self.author.wait(seconds)
 
     def _models_turn(self) -> bool:
-        """Whether the next effort goes to the model."""
+        """Whether the next effort goes to the model: drawn once an entry, however often the loop turns."""
         if self.tries < FREE_TRIES:
             return True
         allowance = max(FREE_TRIES * self.rates.usual_cost, GAINLESS_SHARE * sum(self.spent.values()))
         if not self.has_gained and self.spent[MODEL] > allowance:
             return False
+        if self.drawn == self.observed:
+            return False
+        self.drawn = self.observed
         return self.rates.draw(MODEL, self.rng) > self.rates.draw(EMBEDDED, self.rng)
 
     def _calls(self) -> int:

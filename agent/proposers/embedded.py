@@ -50,6 +50,9 @@ class Embedded:
         parents = self._parents(entries)
         return self._evolve(parents) if parents else None
 
+    def turn(self, entries: Sequence[Entry]) -> None:
+        pass
+
     def wait(self, seconds: float) -> bool:
         return False
 

@@ -234,7 +234,7 @@ class Author:
             return self._mend(self.broken.pop(0), entries)
         own = [entry for entry in entries if entry.params.get("model") and entry.status in ("ok", "stopped")]
         if self.drafts < FIRST_DRAFTS or not ranked(entries, greater_is_better=self.brief.greater_is_better):
-            return self._draft(entries if self.drafts else ())
+            return self._draft(entries)
         allowed = ["draft", "improve", "simplify"]
         allowed += ["cross"] if len({entry.family for entry in entries if entry.status == "ok"}) > 2 else []
         allowed += ["tool"] if own and not self.small else []

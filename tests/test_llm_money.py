@@ -262,7 +262,7 @@ def test_the_command_line_says_what_is_missing(capsys: pytest.CaptureFixture[str
     for arguments, words in (
         ([], "no model to check"), (["--llm", "gpt-5-mini"], "set OPENAI_API_KEY"),
         (["--llm", "relay:x"], "no endpoint to probe"),
-        (["--llm", "m@http://127.0.0.1:9/v1"], "m does not answer: the connection failed"),
+        (["--llm", "m@http://127.0.0.1:9/v1"], "m at http://127.0.0.1:9/v1 does not answer: the connection failed"),
         (["--llm", "m", "--llm-budget", "none"], "say --llm-tokens or --llm-calls"),
     ):
         assert main(["llm", "check", *arguments]) == 2

@@ -1,21 +1,26 @@
 """The author alone: edits of long files, repeats, pauses, small contexts, a reading that comes back after a resume."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from llm_server.faults import PLAYS
+from llm_server.server import Server, serving
 
 from agent.attach import Reader
 from agent.llm import LLM, Reply, Request, Usage
 from agent.llm.address import parse
+from agent.llm.budget import Limits
+from agent.llm.connect import connect
 from agent.llm.relay import Relay
 from agent.llm.scripted import Scripted
 from agent.llm.store import key_of
 from agent.prompting.prompts import Prompts
 from agent.prompting.spec import Reading
-from agent.proposers.llm import OPERATORS, Author, Brief
+from agent.proposers.llm import MENDABLE, OPERATORS, UNANSWERED, Author, Brief
 from agent.solution import Solution
 from leaderboard.record import Entry
 from sandbox import Cost, Trial
@@ -171,6 +176,33 @@ def test_a_prompt_that_does_not_fit_is_short_from_then_on(tmp_path: Path) -> Non
     spoken(author, [ENTRY])
     assert [request.messages[0].content for request in llm.asked] == ["system", "short"]
     assert llm.asked[1].most_tokens < 1000 < llm.asked[0].most_tokens
+
+
+@pytest.fixture(scope="module")
+def faults() -> Iterator[Server]:
+    with serving(PLAYS) as server:
+        yield server
+
+
+RUNS = {"good", "recovers", "thinks-aloud", "no-fence", "two-fences", "other-model", "no-usage", "absurd-usage"}
+
+
+@pytest.mark.parametrize("model", PLAYS)
+def test_after_every_fault_the_run_goes_on_the_cost_is_right_and_the_entry_says_what_happened(
+    faults: Server, model: str, tmp_path: Path,
+) -> None:
+    llm = connect([parse(f"{model}@{faults.url}#price=1/2,seconds=0.8")], environment={"OPENAI_API_KEY": "sk-none"},
+                  limits=Limits(dollars=1.0))
+    author = author_of(llm, tmp_path, "draft")
+    made = spoken(author, [ENTRY])
+    assert made.written is not None and (made.written.tokens, made.written.dollars) == (llm.spent.tokens, llm.spent.dollars)
+    if made.failed:
+        assert made.failed in (*MENDABLE, *UNANSWERED, "no_code") and len(made.written.log) > len("--- answer: no_answer ")
+    else:
+        assert model in RUNS and made.source
+    author.pause_until = float("inf")
+    author.begin([ENTRY])  # it is asked again
+    assert not author.closed
 
 
 def test_our_own_bug_is_not_taken_for_the_model_s(tmp_path: Path) -> None:

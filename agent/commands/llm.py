@@ -23,10 +23,22 @@ def run(options: argparse.Namespace, started: float) -> None:
         raise UsageError("no model to check: say --llm MODEL or --llm MODEL@URL, or set MEDALIST_LLM")
     budget = Budget(limits(options))
     rows = [row for address in asked for row in _rows(address, budget)]
-    print_rows(rows, ["model", "check", "works", "detail", "seconds", "dollars"], as_json=options.json, title="language models")
     mute = [row for row in rows if row["check"] == "answers" and row["works"] == "no"]
+    if options.json or not mute:
+        print_rows(rows, list(rows[0]), as_json=options.json, title="language models")
     if mute:
-        raise UsageError(f"{mute[0]['model']} does not answer: {mute[0]['detail']}")
+        raise UsageError(_silence(mute[0], rows, next(address for address in asked if address.model == mute[0]["model"])))
+
+
+def _silence(mute: dict[str, Any], rows: list[dict[str, Any]], address: Any) -> str:
+    """Why a model does not answer and what to do, on one line."""
+    from agent.llm.connect import url_of
+
+    detail = mute["detail"].replace("the variable that holds it", address.key)
+    listed = next(row["detail"] for row in rows if row["model"] == address.model and row["check"] == "lists models")
+    named = f"; {listed.split(';')[0]}" if "is not among" in listed else ""
+    dead = "; is the server running, and is the url right?" if "connection failed" in detail else ""
+    return f"{address.model} at {url_of(address, os.environ)} does not answer: {detail}{named}{dead}"
 
 
 def _rows(address: Any, budget: Any) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ ADVICE = {
     401: "the key is wrong: check the variable that holds it",
     402: "the account has no credit",
     403: "the key may not use this model",
-    404: "no such model or path there: a url usually ends in /v1; `medalist llm check` lists the models",
+    404: "no such model or path there: a url usually ends in /v1, and `medalist llm check` lists the models",
 }
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,6 +36,7 @@ from sandbox import executor as make_executor
 
 Answer = TypeVar("Answer")
 LONGEST_SOURCE = 200_000
+ANSWER_SECONDS = 45.0  # clients give a call a minute
 INSTRUCTIONS = """\
 You compete in a machine-learning competition through this server. First read task_card: it holds the data, the contract of
 solution.py and the kit. Then propose a solution (it is checked on a few rows and you are told what is wrong), run it (all folds,
@@ -78,7 +80,7 @@ class Bench:
         begun = runs_of.begin(folder, options, record=self.record, runs=runs, started=started, clock=clock)
         self.plan, self.traits = begun.plan, begun.known.traits
         self.setting = replace(begun.setting, kit=own_kit(begun.setting.kit, begun.setting.folder))
-        self.proposer, self.proposals = Waiting(), dict[int, Solution]()
+        self.proposer, self.proposals, self.numbers = Waiting(), dict[int, Solution](), count(1)
         self.game = Game(self.setting, self.record, self.executor, self.proposer, self.view, clock, State())
         self.game.enter_prior()
 
@@ -114,29 +116,31 @@ class Bench:
             log = f"--- smoke run on a few rows: {trial.status} {trial.reason}\n{trial.log}\n"
             return {"status": trial.status, **self._explained(trial.status, source, log)}
         known = {entry.number for entry in self.game.state.entries}
-        number = 1 + max(self.proposals, default=0)
+        number = next(self.numbers)
         self.proposals[number] = Solution(
             source, "proposal", said(hypothesis, 400), family_of(source), tuple(n for n in parents if n in known),
             seed=self.setting.seed, written=Written(self.author, costs=(trial.cost,)))
-        return {"status": "ok", "proposal": number, "next": f"run({number}) fits it on all folds"}
+        return {"status": "ok", "proposal": number, "next": f"run_proposal({number}) fits it on all folds", **self._time()}
 
     def run(self, proposal: int) -> dict[str, Any]:
         """Run a proposal on all folds; returns its entry, graded, with the blend that it led to."""
         if proposal not in self.proposals:
-            return {"problem": f"no proposal {proposal}; there are: {', '.join(map(str, self.proposals)) or 'none'}"}
+            waiting = ", ".join(map(str, self.proposals)) or "none"
+            return {"problem": f"no proposal {proposal} waits to be run; there are: {waiting}"}
         if self.game.left() <= 0:
             return {"problem": f"the run's {self.options.budget:g} s are over: submit, or start another with a larger --budget"}
-        before = self.game.state.ensemble
+        before, known = self.game.state.ensemble, {entry.number for entry in self.game.state.entries}
         self.proposer.solutions.append(self.proposals.pop(proposal))
         pool: Pool[Job] = Pool(self.setting.slots, self.game.run_trial)
         try:
             self.game.play(pool)
         finally:
             pool.close()
-        made = self.game.state.entries[-1]
-        ensemble = self.game.state.ensemble
+        made, ensemble = self.game.state.entries[-1], self.game.state.ensemble
+        if made.number in known:
+            return {"problem": "the run's time was over before its folds were: nothing is recorded of it; submit", **self._time()}
         moved = {"honest_before": before.honest if before else None, "honest_after": ensemble.honest if ensemble else None}
-        return {**self._line(made), **self._why(made), **moved}
+        return {**self._line(made), **self._why(made), **moved, **self._time()}
 
     def blend(self) -> dict[str, Any]:
         """The blend of all entries, built anew where there are new ones."""
@@ -179,6 +183,12 @@ class Bench:
             "seconds": round(entry.cost_wall_seconds, 1), "best_entry": best.number if best else None,
         }
 
+    def _time(self) -> dict[str, Any]:
+        """What the run has left, and what one fit may take."""
+        setting = self.setting
+        return {"seconds_left": max(0, round(self.game.left())), "seconds_a_fit": round(setting.fair_seconds),
+                "fits_an_entry": setting.arrays.fits}
+
     def _why(self, entry: Entry) -> dict[str, Any]:
         """What went wrong with an entry, if something did."""
         if entry.status == "ok":
@@ -192,50 +202,69 @@ class Bench:
         return {"problem": what, "lines": failing_lines(source, log), "log": tail(log)}
 
 
-def serve(make: Callable[[], Bench]) -> None:
-    """Speak the protocol on standard input and output until the client leaves. All work is done in one thread: the record's."""
+def serve(make: Callable[[], Bench], *, patience: float = ANSWER_SECONDS) -> None:
+    """Speak the protocol on standard input and output until the client leaves. What writes is done in one thread: the record's.
+
+    patience: seconds after which a call that still runs is answered with "running".
+    """
     from mcp.server import MCPServer
 
     worker = ThreadPoolExecutor(1, thread_name_prefix="bench")
     bench = worker.submit(make).result()
     server = MCPServer("medalist", instructions=INSTRUCTIONS)
-    _add_tools(server, bench, worker)
+    _add_tools(server, bench, worker, patience)
     try:
         server.run("stdio")
     finally:
+        bench.executor.cancel()  # a proposal that is being fitted for nobody
         worker.submit(bench.close).result()
         worker.shutdown()
 
 
-def _add_tools(server: Any, bench: Bench, worker: ThreadPoolExecutor) -> None:
-    """The tools, each a method of the bench."""
+def _add_tools(server: Any, bench: Bench, worker: ThreadPoolExecutor, patience: float) -> None:
+    """The tools, each a method of the bench. What only looks, or tries on a few rows, answers while a proposal is fitted."""
     import asyncio
+
+    running: dict[int, asyncio.Future[dict[str, Any]]] = {}
 
     async def work(task: Callable[[], Answer]) -> Answer:
         return await asyncio.get_running_loop().run_in_executor(worker, task)
 
+    async def look(task: Callable[[], Answer]) -> Answer:
+        return await asyncio.to_thread(task)
+
     async def task_card() -> str:
         """The competition: data, target, metric, validation; the contract of solution.py; the kit. Read it first."""
-        return await work(bench.task_card)
+        return await look(bench.task_card)
 
     async def list_entries() -> list[dict[str, Any]]:
         """Every entry so far: score over the folds, spread, gain over its parent, status, hypothesis."""
-        return await work(bench.entries)
+        return await look(bench.entries)
 
     async def show_entry(entry: int) -> dict[str, Any]:
         """One entry with its source and its log; where it failed, what failed and at which lines."""
-        return await work(lambda: bench.entry(entry))
+        return await look(lambda: bench.entry(entry))
 
     async def propose_solution(source: str, hypothesis: str, parents: list[int] | None = None) -> dict[str, Any]:
         """Check the whole text of a solution.py on a few hundred rows in the sandbox. Returns a proposal to run, or the problem.
 
         hypothesis: one sentence, what it exploits and why it should gain. parents: the entries that it was made from.
         """
-        return await work(lambda: bench.propose(source, hypothesis, parents or ()))
+        return await look(lambda: bench.propose(source, hypothesis, parents or ()))
 
     async def run_proposal(proposal: int) -> dict[str, Any]:
-        """Fit a proposal on every fold, grade it, blend it in. Returns the entry, and the honest estimate before and after."""
-        return await work(lambda: bench.run(proposal))
+        """Fit a proposal on every fold, grade it, blend it in. Returns the entry, and the honest estimate before and after.
+
+        Answers within a minute: where the fits take longer, with status "running"; then call it again for the rest. Meanwhile
+        other proposals can be written and checked.
+        """
+        if proposal not in running:
+            running[proposal] = asyncio.ensure_future(work(lambda: bench.run(proposal)))
+        done, _ = await asyncio.wait([running[proposal]], timeout=patience)
+        if not done:
+            return {"status": "running", "proposal": proposal, "next": f"run_proposal({proposal}) again waits for its entry",
+                    "seconds_left": round(bench.game.left())}
+        return running.pop(proposal).result()
 
     async def blend() -> dict[str, Any]:
         """The host's blend of all entries: method, weights, apparent and honest (cross-fitted) score."""

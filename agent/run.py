@@ -465,6 +465,8 @@ def larger(error: float | None, spread: float | None, folds: float) -> float | N
 def _model_line(facts: Mapping[str, Any]) -> str:
     """What a language model cost and brought, on one line."""
     closed = f"; let go: {facts['closed']}" if facts["closed"] else ""
+    closed += f"; {facts['unscored']} answers came too late to be scored" if facts["unscored"] else ""
+    closed += "; replayed: " + ", ".join(f"{n} {what}" for what, n in facts["replayed"].items()) if facts["replayed"] else ""
     return (f"${facts['dollars']:.4f}, {facts['tokens']} tokens in {facts['calls']} calls; {facts['entries']} entries "
             f"({facts['completed']} completed), {len(facts['in_blend'])} in the blend{closed}")
 

@@ -37,7 +37,8 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
     admin.accept_rules(home, "parcels", "alice")
     with running(home, place) as host:
         server = StdioServerParameters(
-            command=sys.executable, cwd=str(place), args=["-m", "agent.cli", "mcp", "kaggle:parcels", "--author", "claude"],
+            command=sys.executable, cwd=str(place), args=["-m", "agent.cli", "mcp", "kaggle:parcels", "--author", "claude",
+                                                 "--patience", "0.2"],
             env={**host.environment("alice"), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"})
         yield {"place": place, **asyncio.run(talk(server))}
 
@@ -57,7 +58,10 @@ async def talk(server: StdioServerParameters) -> dict[str, Any]:
         heard["shape"] = await call("propose_solution", source=WRONG_SHAPE, hypothesis="none")
         heard["bug"] = await call("propose_solution", source=BUG, hypothesis="none")
         heard["proposal"] = await call("propose_solution", source=code_in("05-improve.md"), hypothesis="the code holds fields")
-        heard["run"] = await call("run_proposal", proposal=heard["proposal"]["proposal"])
+        heard["first"] = heard["run"] = await call("run_proposal", proposal=1)
+        heard["meanwhile"] = await call("list_entries")
+        while heard["run"]["status"] == "running":
+            heard["run"] = await call("run_proposal", proposal=1)
         heard["again"] = await call("run_proposal", proposal=heard["proposal"]["proposal"])
         heard["entries"] = await call("list_entries")
         heard["entry"] = await call("show_entry", entry=1)
@@ -91,7 +95,12 @@ def test_a_proposal_is_run_graded_and_blended_once(session: dict[str, Any]) -> N
     ran = session["run"]
     assert ran["status"] == "ok" and ran["score"] < 0.5 and len(ran["fold_scores"]) == 5
     assert ran["honest_after"] < 0.5 < ran["honest_before"]
-    assert "no proposal 1" in session["again"]["problem"]
+    assert "no proposal 1 waits" in session["again"]["problem"] and 3000 < ran["seconds_left"] < 3600
+
+
+def test_no_call_outlasts_a_client_s_patience(session: dict[str, Any]) -> None:
+    assert session["first"]["status"] == "running" and "run_proposal(1) again" in session["first"]["next"]
+    assert [entry["entry"] for entry in session["meanwhile"]] == [0]
 
 
 def test_entries_can_be_read_back(session: dict[str, Any]) -> None:

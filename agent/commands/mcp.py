@@ -17,6 +17,8 @@ def add(made: argparse.ArgumentParser) -> None:
     made.add_argument("--author", default="mcp", help="who the entries are said to be by (default: mcp)")
     made.add_argument("--submissions-per-day", type=whole, default=2, metavar="N",
                       help="the most that the competition's host is sent a day (default: 2)")
+    made.add_argument("--patience", type=positive, default=45.0, metavar="SECONDS",
+                      help="a proposal that runs longer is answered with \"running\" (default: 45; clients often give a call 60)")
     made.add_argument("--answers", type=Path, help="a file with the test rows' answers: grade at submit, never before")
 
 
@@ -28,4 +30,4 @@ def run(options: argparse.Namespace, started: float) -> None:
     folder, answers = locate(options.task, options.data, options.answers)
     settings = run.Options(budget=options.budget, seed=options.seed, executor=options.executor, answers=answers)
     serve(lambda: Bench(folder, settings, runs=options.runs, started=started, author=options.author,
-                        a_day=options.submissions_per_day))
+                        a_day=options.submissions_per_day), patience=options.patience)

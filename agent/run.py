@@ -241,11 +241,12 @@ def go_on(
 def _mind(
     options: Options, run: str, runs: Path, record: Record, folder: Path, started: float, clock: Callable[[], float],
 ) -> Mind | None:
-    """The run's language model, if one was asked for. A replay also knows the answers of the latest run on this folder."""
+    """The run's language model, if one was asked for. A replay also knows the answers of the latest run of this task, wherever
+    its folder lay."""
     if not options.llm.models:
         return None
-    earlier = [Path(known.folder) / ANSWERS for known in record.runs() if known.run != run
-               and known.settings.get("folder") == str(folder.resolve())]
+    same = record.runs(load_task(folder).name) if options.llm.replay else []
+    earlier = [Path(known.folder) / ANSWERS for known in same if known.run != run]
     answers = next((place for place in reversed(earlier) if any(place.glob("*.md"))), None)
     return Mind(options.llm, run=run, runs=runs, kit=KIT, seed=options.seed, deadline=started + options.budget, clock=clock,
                 answers=answers, playbook=options.playbook)

@@ -86,6 +86,7 @@ def test_a_rerun_replays_for_nothing(capable: tuple[Path, dict], task: Path) -> 
     after = medalist("compete", task, "--budget", 400, "--until", GOOD_ENOUGH, "--llm", f"scripted:{SCRIPT}", "--llm-replay",
                      cwd=place)
     assert after["llm"]["calls"] == 0 and after["llm"]["tokens"] == 0
+    assert after["llm"]["replayed"]["same request"] >= 3  # the reading, the first draft and its mending at least
     assert after["honest"] < GOOD_ENOUGH
     sources = [{entry.source for entry in entries_of(place, run["run"]) if entry.params.get("model")} for run in (before, after)]
     assert sources[0] & sources[1]
@@ -136,16 +137,17 @@ def obeys_the_page(exchange: Exchange) -> None:
 
 
 class UntilSpoken(Quiet):
-    """A view, and a clock that is at the deadline as soon as the model has spoken often enough: load cannot cut the run short."""
+    """A view, and a slow clock that is at the deadline once the model has spoken often enough: load cannot cut the run short,
+    and trials, which are told seconds of the slow clock, stay small."""
 
-    def __init__(self, times: int) -> None:
-        self.times, self.spoken = times, 0
+    def __init__(self, times: int, *, slower: float = 8.0) -> None:
+        self.times, self.spoken, self.slower = times, 0, slower
 
     def entry(self, entry: Entry, best: Entry | None) -> None:
         self.spoken += bool(entry.params.get("model"))
 
     def clock(self) -> float:
-        return time.monotonic() + (10_000.0 if self.spoken >= self.times else 0.0)
+        return time.monotonic() / self.slower + (10_000.0 if self.spoken >= self.times else 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +156,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Ou
     folder, view = parcels(place / "task", description=HOSTILE), UntilSpoken(3)
     with serving({"m": obeys_the_page}) as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENAI_API_KEY", SECRET)
-        options = Options(budget=900, llm=Choice((f"m@{server.url}#price=1/1",), dollars=0.5))
+        options = Options(budget=112, llm=Choice((f"m@{server.url}#price=1/1",), dollars=0.5))
         outcome = start(folder, options, runs=place / "runs", view=view, started=view.clock(), clock=view.clock)
         yield place, outcome, list(server.requests)
 

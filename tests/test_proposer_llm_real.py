@@ -1,7 +1,6 @@
 """True inference drives a whole run: SmolLM2 on loopback. It writes nothing that runs; what is asserted is all the rest."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -22,10 +21,10 @@ TRIES = 1
 def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     place = tmp_path_factory.mktemp("small")
     folder, view = parcels(place / "task"), UntilSpoken(TRIES)
-    with small_model(place / "model.log") as url, pytest.MonkeyPatch.context() as patch:
+    with small_model(place / "model.log", most_tokens=64) as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENAI_API_KEY", KEY)
-        options = Options(budget=900, slots=1, llm=Choice((f"smollm2@{url}#server=llama.cpp",), tokens=60_000))
-        return place, start(folder, options, runs=place / "runs", view=view, started=time.monotonic(), clock=view.clock)
+        options = Options(budget=112, slots=1, llm=Choice((f"smollm2@{url}#server=llama.cpp",), tokens=60_000))
+        return place, start(folder, options, runs=place / "runs", view=view, started=view.clock(), clock=view.clock)
 
 
 def test_a_prompt_that_does_not_fit_its_context_is_sent_again_short(ran: tuple[Path, Outcome]) -> None:

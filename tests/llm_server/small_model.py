@@ -20,11 +20,15 @@ START_SECONDS = 300
 
 
 @contextmanager
-def small_model(log: Path) -> Iterator[str]:
-    """The url of a running server; `KEY` opens it. What it prints goes to `log`. It ends with the block, or with this process."""
+def small_model(log: Path, *, most_tokens: int = 512) -> Iterator[str]:
+    """The url of a running server; `KEY` opens it. What it prints goes to `log`. It ends with the block, or with this process.
+
+    most_tokens: of an answer, whatever is asked for: a tiny model can go on for ever.
+    """
     port = _free_port()
     with log.open("w") as out:
-        server = subprocess.Popen([sys.executable, __file__, str(port)], stdin=subprocess.PIPE, stdout=out, stderr=out)
+        command = [sys.executable, __file__, str(port), str(most_tokens)]
+        server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=out)
     try:
         _await(f"http://127.0.0.1:{port}/health", server, log)
         yield f"http://127.0.0.1:{port}/v1"
@@ -53,7 +57,7 @@ def _await(url: str, server: subprocess.Popen, log: Path) -> None:
     raise RuntimeError(f"the small model did not start: {log.read_text()[-2000:]}")
 
 
-def serve(port: int) -> None:
+def serve(port: int, most_tokens: int = 512) -> None:
     """Serves until standard input closes, which it does when the parent is gone."""
     import xllamacpp
 
@@ -61,7 +65,7 @@ def serve(port: int) -> None:
     wanted = xllamacpp.CommonParams()
     wanted.model.path, wanted.model_alias = str(next(folder.glob("*.gguf"))), {"smollm2"}
     wanted.hostnames, wanted.port, wanted.api_keys = ["127.0.0.1"], port, [KEY]
-    wanted.n_ctx, wanted.n_parallel, wanted.n_predict = 4096, 1, 512  # a tiny model can go on for ever
+    wanted.n_ctx, wanted.n_parallel, wanted.n_predict = 4096, 1, most_tokens
     wanted.cpuparams.n_threads = wanted.cpuparams_batch.n_threads = 1
     wanted.n_threads_http, wanted.sampling.seed = 2, 1
     wanted.use_jinja = wanted.offline = True
@@ -73,4 +77,4 @@ def serve(port: int) -> None:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(*map(int, sys.argv[1:]))

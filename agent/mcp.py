@@ -7,7 +7,7 @@ predicted rows, the folds and the scores stay the host's.
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import count
@@ -210,47 +210,51 @@ def serve(make: Callable[[], Bench], *, patience: float = ANSWER_SECONDS) -> Non
     from mcp.server import MCPServer
 
     worker = ThreadPoolExecutor(1, thread_name_prefix="bench")
-    bench = worker.submit(make).result()
+    made = worker.submit(make)  # a large task takes a while to read; a client gives the first answer seconds
     server = MCPServer("medalist", instructions=INSTRUCTIONS)
-    _add_tools(server, bench, worker, patience)
+    _add_tools(server, made, worker, patience)
     try:
         server.run("stdio")
+    except* BrokenPipeError:
+        pass  # the client is gone
     finally:
+        bench = made.result()
         bench.executor.cancel()  # a proposal that is being fitted for nobody
         worker.submit(bench.close).result()
         worker.shutdown()
 
 
-def _add_tools(server: Any, bench: Bench, worker: ThreadPoolExecutor, patience: float) -> None:
+def _add_tools(server: Any, made: Future[Bench], worker: ThreadPoolExecutor, patience: float) -> None:
     """The tools, each a method of the bench. What only looks, or tries on a few rows, answers while a proposal is fitted."""
     import asyncio
 
     running: dict[int, asyncio.Future[dict[str, Any]]] = {}
 
-    async def work(task: Callable[[], Answer]) -> Answer:
-        return await asyncio.get_running_loop().run_in_executor(worker, task)
+    async def work(task: Callable[[Bench], Answer]) -> Answer:
+        bench = await asyncio.wrap_future(made)
+        return await asyncio.get_running_loop().run_in_executor(worker, task, bench)
 
-    async def look(task: Callable[[], Answer]) -> Answer:
-        return await asyncio.to_thread(task)
+    async def look(task: Callable[[Bench], Answer]) -> Answer:
+        return await asyncio.to_thread(task, await asyncio.wrap_future(made))
 
     async def task_card() -> str:
         """The competition: data, target, metric, validation; the contract of solution.py; the kit. Read it first."""
-        return await look(bench.task_card)
+        return await look(Bench.task_card)
 
     async def list_entries() -> list[dict[str, Any]]:
         """Every entry so far: score over the folds, spread, gain over its parent, status, hypothesis."""
-        return await look(bench.entries)
+        return await look(Bench.entries)
 
     async def show_entry(entry: int) -> dict[str, Any]:
         """One entry with its source and its log; where it failed, what failed and at which lines."""
-        return await look(lambda: bench.entry(entry))
+        return await look(lambda bench: bench.entry(entry))
 
     async def propose_solution(source: str, hypothesis: str, parents: list[int] | None = None) -> dict[str, Any]:
         """Check the whole text of a solution.py on a few hundred rows in the sandbox. Returns a proposal to run, or the problem.
 
         hypothesis: one sentence, what it exploits and why it should gain. parents: the entries that it was made from.
         """
-        return await look(lambda: bench.propose(source, hypothesis, parents or ()))
+        return await look(lambda bench: bench.propose(source, hypothesis, parents or ()))
 
     async def run_proposal(proposal: int) -> dict[str, Any]:
         """Fit a proposal on every fold, grade it, blend it in. Returns the entry, and the honest estimate before and after.
@@ -259,20 +263,20 @@ def _add_tools(server: Any, bench: Bench, worker: ThreadPoolExecutor, patience: 
         other proposals can be written and checked.
         """
         if proposal not in running:
-            running[proposal] = asyncio.ensure_future(work(lambda: bench.run(proposal)))
+            running[proposal] = asyncio.ensure_future(work(lambda bench: bench.run(proposal)))
         done, _ = await asyncio.wait([running[proposal]], timeout=patience)
         if not done:
             return {"status": "running", "proposal": proposal, "next": f"run_proposal({proposal}) again waits for its entry",
-                    "seconds_left": round(bench.game.left())}
+                    "seconds_left": round(made.result().game.left()) if made.done() else None}
         return running.pop(proposal).result()
 
     async def blend() -> dict[str, Any]:
         """The host's blend of all entries: method, weights, apparent and honest (cross-fitted) score."""
-        return await work(bench.blend)
+        return await work(Bench.blend)
 
     async def submit() -> dict[str, Any]:
         """Write the blend as the run's submission.csv, checked, with report and solution; send it to the host if there is one."""
-        return await work(bench.submit)
+        return await work(Bench.submit)
 
     for tool in (task_card, list_entries, show_entry, propose_solution, run_proposal, blend, submit):
         server.tool()(tool)

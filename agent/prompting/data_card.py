@@ -151,7 +151,7 @@ def _day(series: pd.Series) -> str:
 
 
 def _numbers(values: pd.Series) -> str:
-    low, quarter, middle, more, high = (f"{value:.6g}" for value in values.quantile([0, 0.25, 0.5, 0.75, 1]))
+    low, quarter, middle, more, high = (f"{value:.4g}" for value in values.quantile([0, 0.25, 0.5, 0.75, 1]))
     distinct = values.nunique()
     few = f", {distinct} distinct" if distinct <= 30 else ""
     leaning = float(values.skew()) if distinct > 30 else 0.0  # type: ignore[arg-type]

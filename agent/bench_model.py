@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 from agent.output import positive
@@ -55,6 +54,10 @@ class Arm:
         """How far the final score is from the constant's, in units of the metric."""
         return abs(self.score - self.constant)
 
+    def ratio(self, without: "Arm") -> float:
+        """Its gain as a share of that of the run without the model; NaN where that gained nothing."""
+        return self.gain / without.gain if without.gain else float("nan")
+
 
 def garbage(folder: Path) -> Path:
     """A folder of answers for `scripted:` of which none is worth anything."""
@@ -91,7 +94,7 @@ def row(task: str, without: Arm, beside: Arm) -> str:
     facts = beside.outcome["llm"]
     cpu = sum(found["cpu_seconds"] for found in facts["by_operator"])
     return (f"| {task} | {without.outcome['metric']} | {without.constant:.5g} | {without.score:.5g} | {beside.score:.5g} | "
-            f"{beside.gain / without.gain:.3f} | {without.outcome['entries']} | {beside.outcome['entries']} "
+            f"{beside.ratio(without):.3f} | {without.outcome['entries']} | {beside.outcome['entries']} "
             f"({facts['entries']} the model's, {cpu:.0f} cpu s) |")
 
 
@@ -112,9 +115,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         model = options.llm or f"scripted:{garbage(Path(place))}"
         for task in options.tasks:
             without, beside = pair(task, options, model)
-            ratios.append(beside.gain / without.gain)
+            ratios.append(beside.ratio(without))
             print(row(task, without, beside), flush=True)
-    print(f"\nmean ratio {mean(ratios):.3f} over {len(ratios)} tasks, {options.budget:g} s, seed {options.seed}")
+    known = [ratio for ratio in ratios if ratio == ratio]
+    said = f"mean ratio {sum(known) / len(known):.3f}" if known else "no ratio"
+    print(f"\n{said} over {len(known)} of {len(ratios)} tasks, {options.budget:g} s, seed {options.seed}")
 
 
 if __name__ == "__main__":

@@ -20,10 +20,10 @@ TRIES = 1
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     place = tmp_path_factory.mktemp("small")
-    folder, view = parcels(place / "task"), UntilSpoken(TRIES)
+    folder, view = parcels(place / "task"), UntilSpoken(TRIES, slower=4.0)
     with small_model(place / "model.log", most_tokens=64) as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENAI_API_KEY", KEY)
-        options = Options(budget=112, slots=1, llm=Choice((f"smollm2@{url}#server=llama.cpp",), tokens=60_000))
+        options = Options(budget=240, slots=1, llm=Choice((f"smollm2@{url}#server=llama.cpp",), tokens=60_000))
         return place, start(folder, options, runs=place / "runs", view=view, started=view.clock(), clock=view.clock)
 
 

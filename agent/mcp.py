@@ -32,7 +32,9 @@ from agent.view import Quiet
 from leaderboard.kaggle import KaggleError
 from leaderboard.kaggle.folder import facts
 from leaderboard.record import Entry
+from sandbox import SandboxError
 from sandbox import executor as make_executor
+from tasks.tables import TaskError
 
 Answer = TypeVar("Answer")
 LONGEST_SOURCE = 200_000
@@ -228,14 +230,21 @@ def _add_tools(server: Any, made: Future[Bench], worker: ThreadPoolExecutor, pat
     """The tools, each a method of the bench. What only looks, or tries on a few rows, answers while a proposal is fitted."""
     import asyncio
 
+    from mcp.server.mcpserver.exceptions import ToolError
+
     running: dict[int, asyncio.Future[dict[str, Any]]] = {}
 
+    async def bench_of() -> Bench:
+        try:
+            return await asyncio.shield(asyncio.wrap_future(made))
+        except (TaskError, SandboxError) as error:  # the client is told why there is no run
+            raise ToolError(" ".join(str(error).split())) from error
+
     async def work(task: Callable[[Bench], Answer]) -> Answer:
-        bench = await asyncio.wrap_future(made)
-        return await asyncio.get_running_loop().run_in_executor(worker, task, bench)
+        return await asyncio.get_running_loop().run_in_executor(worker, task, await bench_of())
 
     async def look(task: Callable[[Bench], Answer]) -> Answer:
-        return await asyncio.to_thread(task, await asyncio.wrap_future(made))
+        return await asyncio.to_thread(task, await bench_of())
 
     async def task_card() -> str:
         """The competition: data, target, metric, validation; the contract of solution.py; the kit. Read it first."""

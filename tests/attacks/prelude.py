@@ -124,7 +124,9 @@ def works(action: Callable[[], Any]) -> bool:
 
 
 def files(place: str) -> list[Path]:
-    found = []
-    for folder, _, names in os.walk(place):
+    """All that can be read below, the interpreter, its packages and the system's programs aside: they are many."""
+    found, passed_by = [], {os.path.realpath(known) for known in (sys.prefix, sys.base_prefix, "/usr", "/proc", "/sys")}
+    for folder, below, names in os.walk(place):
+        below[:] = [name for name in below if os.path.realpath(os.path.join(folder, name)) not in passed_by]
         found += [Path(folder, name) for name in names if os.path.isfile(Path(folder, name))]
     return [file for file in found if readable(file)]

@@ -2,7 +2,7 @@
 
 `python -m agent.bench_scale --rows 10000 100000 1000000`. Each size runs in a process of its own. What is measured is the
 host alone, no model: reading, roles, validation plan (with the adversarial check), arrays, the first entry and its
-submission, grading and blending of five made-up entries, the report's figures. Writes docs/scale.json, prints a table.
+submission, grading and blending of five made-up entries. Writes docs/scale.json, prints a table.
 """
 
 import argparse
@@ -39,16 +39,17 @@ ENOUGH = 0.05  # seconds below which a step's growth says nothing
 
 @dataclass
 class Watch:
-    """Seconds of each step, in order, and the process's peak memory once it was done."""
+    """Wall and processor seconds of each step, in order, and the process's peak memory once it was done."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
     peak_bytes: dict[str, int] = field(default_factory=dict)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        begun = time.perf_counter()
+        begun, used = time.perf_counter(), time.process_time()
         yield
-        self.seconds[name] = time.perf_counter() - begun
+        self.seconds[name], self.cpu_seconds[name] = time.perf_counter() - begun, time.process_time() - used
         self.peak_bytes[name] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
@@ -59,8 +60,7 @@ def measure(folder: Path, place: Path) -> dict[str, Any]:
     from tasks.arrays import write_arrays
 
     watch, options = Watch(), Options(budget=300.0)
-    with watch.step("imports"):
-        import agent.report  # noqa: F401
+    base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # what the imports take
     with watch.step("reading"):
         task, read = spec.load(folder)
     table_bytes = int(sum(frame.memory_usage(deep=True).sum() for frame in (read.train, read.test)))
@@ -79,7 +79,8 @@ def measure(folder: Path, place: Path) -> dict[str, Any]:
     setting = Setting(task, arrays, place, kit=place, run="scale", started=now, deadline=now + options.budget
                       - finishing_seconds(options.budget))
     _compete(watch, setting, traits)
-    return {"rows": arrays.n_train, "table_bytes": table_bytes, "seconds": watch.seconds, "peak_bytes": watch.peak_bytes}
+    return {"rows": arrays.n_train, "table_bytes": table_bytes, "base_bytes": base, "seconds": watch.seconds,
+            "cpu_seconds": watch.cpu_seconds, "peak_bytes": watch.peak_bytes}
 
 
 def _compete(watch: Watch, setting: Setting, traits: Traits) -> None:
@@ -91,13 +92,11 @@ def _compete(watch: Watch, setting: Setting, traits: Traits) -> None:
         game = Game(setting, record, executor("local"), proposer, Quiet(), time.monotonic, State())
         with watch.step("first entry, its submission"):
             game.enter_prior()
-        begun = time.perf_counter()
-        blended = game.state.blend_seconds
-        for number in range(1, MEMBERS + 1):
-            _enter(game, number)
-        watch.seconds["grading and recording"] = time.perf_counter() - begun - (game.state.blend_seconds - blended)
-        watch.seconds["blending"] = game.state.blend_seconds - blended
-        with watch.step("last blend"):
+        game.state.blend_seconds = math.inf  # no blend between: that is a step of its own
+        with watch.step("five entries: grading, recording"):
+            for number in range(1, MEMBERS + 1):
+                _enter(game, number)
+        with watch.step("their blend"):
             game.blend(final=True)
 
 
@@ -115,24 +114,27 @@ def _enter(game: Game, number: int) -> None:
 
 
 def exponents(small: Mapping[str, Any], large: Mapping[str, Any]) -> dict[str, float | None]:
-    """How each step grew, as the power of the rows; None where the larger took too little time to tell."""
+    """How each step's processor time grew, as a power of the rows; None where it is too short to tell."""
     ratio = math.log(large["rows"] / small["rows"])
-    return {name: round(math.log(seconds / max(small["seconds"][name], 1e-4)) / ratio, 2) if seconds >= ENOUGH else None
-            for name, seconds in large["seconds"].items()}
+    return {name: round(math.log(seconds / max(small["cpu_seconds"][name], 1e-4)) / ratio, 2) if seconds >= ENOUGH else None
+            for name, seconds in large["cpu_seconds"].items()}
 
 
 def table(results: Sequence[Mapping[str, Any]]) -> str:
-    """Markdown: a line a step, a column a size, and between sizes the exponent."""
+    """Markdown: a line a step, a column a size (processor seconds, in brackets wall), and between sizes the exponent."""
     heads = [f"{result['rows']:,} rows" for result in results]
     grown = [exponents(small, large) for small, large in pairwise(results)]
     lines = [f"| step | {' | '.join(heads)} | {' | '.join(f'to {head}' for head in heads[1:])} |",
              "|---" * (1 + len(results) + len(grown)) + "|"]
     for name in results[-1]["seconds"]:
-        seconds = [f"{result['seconds'][name]:.2f} s" for result in results]
+        seconds = [f"{r['cpu_seconds'][name]:.2f} s ({r['seconds'][name]:.1f})" for r in results]
         powers = ["" if growth[name] is None else f"n^{growth[name]:.2f}" for growth in grown]
         lines.append(f"| {' | '.join([name, *seconds, *powers])} |")
-    peaks = [f"{max(r['peak_bytes'].values()) / 2**20:,.0f} MiB, {max(r['peak_bytes'].values()) / r['table_bytes']:.1f} x table"
-             for r in results]
+    peaks = []
+    for result in results:
+        peak = max(result["peak_bytes"].values())
+        peaks.append(f"{peak / 2**20:,.0f} MiB: {(peak - result['base_bytes']) / result['table_bytes']:.1f} x the table and "
+                     f"{result['base_bytes'] / 2**20:.0f} MiB of libraries")
     return "\n".join([*lines, f"| {' | '.join(['peak memory of the host', *peaks, *[''] * len(grown)])} |"])
 
 

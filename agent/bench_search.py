@@ -82,11 +82,14 @@ def world(paths: Sequence[Path], task: str) -> World:
     forests = [ExtraTreesRegressor(100, min_samples_leaf=2, random_state=0) for _ in range(2)]
     errors = [float(np.std(values - cross_val_predict(forest, rows, values, cv=5)))
               for forest, values in zip(forests, (scores, logs), strict=True)]
+    folds = max(len(entry.fold_scores) for _, entry in known)
+    spread = float(np.median([entry.spread or 0.0 for _, entry in known]))
+    measured = spread**2 / folds  # what a recorded score is off by, which is no difference of worth
     return World(
-        metric(runs[-1].metric), Traits(**runs[-1].settings["traits"]), max(len(entry.fold_scores) for _, entry in known),
-        float(np.median([entry.spread or 0.0 for _, entry in known])),
+        metric(runs[-1].metric), Traits(**runs[-1].settings["traits"]), folds, spread,
         next(entry.score for entry in entries if entry.number == 0 and entry.score is not None), columns,
-        forests[0].fit(rows, scores), forests[1].fit(rows, logs), *errors)
+        forests[0].fit(rows, scores), forests[1].fit(rows, logs),
+        max(0.0, errors[0]**2 - measured) ** 0.5, errors[1])
 
 
 def _facts(recipe: Recipe) -> dict[str, Any]:
@@ -126,11 +129,11 @@ class Search:
                 candidate, fold = job
                 candidate.running.add(fold)
                 seconds, order = self.worths[candidate.number][1], order + 1
-                self.busy += seconds
                 heapq.heappush(flight, (self.clock + seconds, order, candidate, fold))
             if not flight:
                 break
             ended, _, candidate, fold = heapq.heappop(flight)
+            self.busy += self.worths[candidate.number][1]
             self.clock = max(self.clock, ended)
             self._spend(self.grading)
             self._take(candidate, fold)

@@ -31,7 +31,7 @@ def pair_of(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) -
     fitting = sorted((name for name in whole if FEWEST <= sizes[name] <= len(train) / 4), key=lambda name: -sizes[name])[:4]
     for place, first in enumerate(fitting):
         for second in fitting[place + 1 :]:
-            known = predict[first].isin(train[first]).mean() > 0.5 and predict[second].isin(train[second]).mean() > 0.5
+            known = all(predict[name].isin(train[name].unique()).mean() > 0.5 for name in (first, second))
             if known and train[[first, second]].duplicated().mean() < 0.05 and _crossed(train, first, second):
                 return first, second
     return None

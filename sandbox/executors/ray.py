@@ -63,7 +63,14 @@ class Station:
         self.folder = leftovers.own() / "inputs"  # swept by the next start where this one is killed
         self.folder.mkdir(mode=0o711)
         self.cancelled = -1
-        self.local.__enter__()
+        try:
+            self.local.__enter__()
+        except SandboxError:
+            pass  # the first trial will say so
+
+    @ray.method(max_task_retries=-1)
+    def ready(self) -> None:
+        """Answers once the station stands, also while it is started again."""
 
     def run(
         self, source: str, parcels: Mapping[str, Parcel], limits: Limits, shape: tuple[int, ...], card: Mapping[str, Any],
@@ -114,6 +121,7 @@ def run_trial(
     except ValueError as error:
         raise NoStation(here) from error
     gpus = {"gpus": [int(gpu) for gpu in ray.get_gpu_ids()]} if card.get("device") == "cuda" else {}
+    station.ready.remote().future().result()
     trial: Trial = station.run.remote(source, parcels, limits, shape, {**card, **gpus}, turn).future().result()
     return trial
 

@@ -97,11 +97,13 @@ def _call(asked: Mapping[str, Any], trial: Trial, begun: float, ended: float) ->
 
 
 def competed(folder: Path, *, budget: float, slots: int, runs: Path) -> tuple[dict[str, Any], list[Call]]:
-    """A run in this process; what it used, and its trials. `share` is of processor seconds, `slot_share` of slots' time."""
-    before, started, watch = _used(), time.monotonic(), Stopwatch(executor("local"))
+    """A run in this process; what it used, and its trials. `share` is of processor seconds, `slot_share` of slots' time.
+
+    The warm server's own imports, once a run, are not among the processor seconds: it is killed, so nobody counts them."""
+    started, watch = time.monotonic(), Stopwatch(executor("local"))
     options = runs_of.Options(budget=budget, slots=slots, device="cpu")
     with watch as timed, runs_of.open_record(runs) as record:
-        own = time.process_time()
+        own = _used()
         begun = runs_of.begin(folder, options, record=record, runs=runs, started=started, clock=time.monotonic)
         known, setting = begun.known, begun.setting
         read = time.monotonic() - started
@@ -109,8 +111,9 @@ def competed(folder: Path, *, budget: float, slots: int, runs: Path) -> tuple[di
         state = compete(setting, record=record, executor=timed, proposer=proposer, view=Quiet(), clock=time.monotonic)
         competing = time.monotonic() - started - read
         runs_of.finish(setting, record, state, options, begun.plan, Quiet(), time.monotonic)
-        host = time.process_time() - own
-    wall, total, calls = time.monotonic() - started, _used() - before, watch.calls
+        host = _used() - own
+    wall, calls = time.monotonic() - started, watch.calls
+    total = host + sum(call.cpu for call in calls)
     fits = sum(call.fit_cpu for call in calls)
     return {
         "budget": budget, "slots": slots, "wall_seconds": wall, "entries": len(state.entries), "trials": len(calls),
@@ -126,6 +129,8 @@ def competed(folder: Path, *, budget: float, slots: int, runs: Path) -> tuple[di
 def warm_against_cold(calls: Sequence[Call], *, trials: int) -> dict[str, Any]:
     """The same trials, evenly chosen from those that ended well, one after another: trials a minute, both ways."""
     good = [call for call in calls if call.status == "ok"]
+    if not good:
+        raise SystemExit(f"none of {len(calls)} trials ended well: give a larger --budget")
     chosen = good[:: max(1, len(good) // trials)][:trials]
     rates = {}
     for name in ("local", "cold"):

@@ -51,6 +51,7 @@ class Watch:
         yield
         self.seconds[name], self.cpu_seconds[name] = time.perf_counter() - begun, time.process_time() - used
         self.peak_bytes[name] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        print(f"{name}: {self.seconds[name]:.1f} s, peak {self.peak_bytes[name] / 2**20:.0f} MiB", file=sys.stderr, flush=True)
 
 
 def measure(folder: Path, place: Path) -> dict[str, Any]:

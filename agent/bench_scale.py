@@ -8,7 +8,6 @@ submission, grading and blending of five made-up entries. Writes docs/scale.json
 import argparse
 import json
 import math
-import resource
 import subprocess
 import sys
 import tempfile
@@ -50,8 +49,14 @@ class Watch:
         begun, used = time.perf_counter(), time.process_time()
         yield
         self.seconds[name], self.cpu_seconds[name] = time.perf_counter() - begun, time.process_time() - used
-        self.peak_bytes[name] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        self.peak_bytes[name] = _peak()
         print(f"{name}: {self.seconds[name]:.1f} s, peak {self.peak_bytes[name] / 2**20:.0f} MiB", file=sys.stderr, flush=True)
+
+
+def _peak() -> int:
+    """Bytes; getrusage would count what the parent process had when it forked."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 def measure(folder: Path, place: Path) -> dict[str, Any]:
@@ -61,7 +66,7 @@ def measure(folder: Path, place: Path) -> dict[str, Any]:
     from tasks.arrays import write_arrays
 
     watch, options = Watch(), Options(budget=300.0)
-    base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # what the imports take
+    base = _peak()  # what the imports take
     with watch.step("reading"):
         task, read = spec.load(folder)
     table_bytes = int(sum(frame.memory_usage(deep=True).sum() for frame in (read.train, read.test)))

@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,13 @@ class TaskError(Exception):
 
 def encoding_of(path: Path) -> str:
     """The file's encoding: by its byte-order mark, UTF-8 when it decodes, else cp1252, else latin-1 (never fails)."""
+    found = path.stat()
+    return _encoding(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(64)
+def _encoding(path: Path, changed: int, size: int) -> str:
+    """A large file is read through once, not each time somebody asks."""
     with path.open("rb") as file:
         head = file.read(4)
     for mark, name in BOMS:
@@ -46,10 +54,12 @@ def encoding_of(path: Path) -> str:
 
 
 def _decodes(path: Path, encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)()
     try:
-        with path.open(encoding=encoding, newline="") as file:
-            while file.read(1 << 22):
-                pass
+        with path.open("rb") as file:
+            while block := file.read(1 << 22):
+                decoder.decode(block)
+        decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return False
     return True

@@ -307,9 +307,9 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize("name", BOMBS)
-def test_processes_and_threads_have_a_limit(runner: Executor, place: Place, name: str) -> None:
-    trial = run(runner, place, body(BOMBS[name], "time.sleep(60)"))
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_processes_and_threads_have_a_limit(runner: Executor, place: Place, bomb: str) -> None:
+    trial = run(runner, place, body(BOMBS[bomb], "time.sleep(60)"))
     assert trial.status == "processes", trial
 
 

@@ -61,6 +61,15 @@ def test_private_scores_are_in_no_answer_before_the_deadline(server: Server, use
         assert b"Usage" not in answer, path
 
 
+def test_the_pages_of_a_host_show_competitions_and_neither_private_scores_nor_runs(server: Server) -> None:
+    first, second = _bare(server, "GET", "/"), _bare(server, "GET", f"/competitions/{SLUG}")
+    assert first[0] == second[0] == 200
+    assert f'href="/competitions/{SLUG}"'.encode() in first[1]
+    assert b"1.25000" in second[1] and f"{PRIVATE:.3f}".encode() not in first[1] + second[1]
+    for path in ("/runs", "/improvement", "/nothing"):
+        assert _bare(server, "GET", path)[0] == 404, path
+
+
 def test_the_order_of_private_scores_shows_neither(server: Server) -> None:
     slug = add_competition(server.home, server.folder, "sorted")
     client = server.client("alice")

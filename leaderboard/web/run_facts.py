@@ -167,6 +167,7 @@ def progress(run: Run, entries: Sequence[Entry], ensembles: Sequence[Mapping[str
         return None
     values = [float(entry.score or 0.0) for entry in scored]
     lead = (np.maximum if run.greater_is_better else np.minimum).accumulate(values).tolist()
+    turns = [at for at, value in enumerate(lead) if at in (0, len(lead) - 1) or value != lead[at - 1]]
     honest = [(float(event["at_seconds"]), float(event["honest"])) for event in ensembles]
     dots = [Series(family, "dots", colour, tuple(
         Point(entry.at_seconds, float(entry.score or 0.0), tip=f"entry {entry.number}, {entry.operator}")
@@ -175,8 +176,7 @@ def progress(run: Run, entries: Sequence[Entry], ensembles: Sequence[Mapping[str
     says += f", the blend's honest estimate is {tidy(honest[-1][1])}." if honest else "."
     return Figure("progress", "Score over time", says, "seconds", run.metric, (
         Series("blend, honest estimate", "steps", "ink", tuple(Point(x, y) for x, y in honest)),
-        Series("best entry so far", "steps", "c8", tuple(
-            Point(entry.at_seconds, y) for entry, y in zip(scored, lead, strict=True))), *dots,
+        Series("best entry so far", "steps", "c8", tuple(Point(scored[at].at_seconds, lead[at]) for at in turns)), *dots,
     ), window=_window(values, [y for _, y in honest], run.greater_is_better))
 
 

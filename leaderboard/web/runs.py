@@ -1,6 +1,7 @@
 """Pages of runs: the history, one run with what it does at this moment, one entry with its source and its difference."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from leaderboard.submissions import sent
 from leaderboard.web import code, run_facts
 from leaderboard.web.rendering import Missing, page, sources_of
 from leaderboard.web.words import tidy
-from tasks.arrays import load_plan
 
 ON_A_PAGE = 50
 MOST_CHARTED = 200     # of a task's runs, the newest
@@ -109,7 +109,8 @@ def _sentence(path: Path, name: str) -> tuple[str, bool]:
     """Where the run stands, in words, and whether it is over."""
     run, entries, ensembles, _, _ = read_run(path, name)
     pulse, winner = run_facts.pulse(run, entries), run_facts.best(run, entries)
-    words = [f"{len(entries)} entries" if pulse.live else f"{pulse.state} with {len(entries)} entries"]
+    many = f"{len(entries)} entr{'y' if len(entries) == 1 else 'ies'}"
+    words = [many if pulse.live else f"{pulse.state} with {many}"]
     words += [f"the best has {tidy(winner.score)}"] if winner else []
     words += [f"honest estimate {tidy(ensembles[-1]['honest'])}"] if ensembles else []
     return ", ".join(words), not pulse.live
@@ -153,8 +154,9 @@ def pages_of(request: Request, rows: list[Any]) -> dict[str, Any]:
 
 
 def _plan(run: Run) -> dict[str, Any] | None:
-    """The validation plan; None where the run's folder is not at hand."""
+    """The validation plan as tasks/arrays.py wrote it (which would load scikit-learn to read it); None where the run's
+    folder is not at hand."""
     try:
-        return load_plan(Path(run.folder))
+        return json.loads((Path(run.folder) / "private" / "plan.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None

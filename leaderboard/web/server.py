@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 
 import uvicorn
 
-from leaderboard.host.server import leave, listen
+from leaderboard.host.listening import leave, listen
 from leaderboard.web.app import make_app
 from leaderboard.web.rendering import Sources
 

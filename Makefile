@@ -79,8 +79,8 @@ bench-scale: setup
 	$(BIN)/python -m agent.bench_scale $(ARGS)
 
 bench-gpu: setup
-	$(BIN)/python -m agent.bench_gpu $(ARGS)
+	$(BIN)/python -m agent.bench_gpu --image handwritten-digits --text chinese-shop-reviews $(ARGS)
 
 bench-ablation: setup
-	$(BIN)/python -m agent.bench_ablation --seeds $(SEEDS) $(if $(TASKS),--tasks $(TASKS)) \
-	  --budget $(if $(filter command line,$(origin BUDGET)),$(BUDGET),60) $(ARGS)
+	$(BIN)/python -m agent.bench_ablation --seeds $(SEEDS) \
+	  --tasks $(or $(TASKS),credit-scoring bundesliga-outcome house-prices lecture-rating) --budget $(if $(filter command line,$(origin BUDGET)),$(BUDGET),60) $(ARGS)

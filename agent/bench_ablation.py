@@ -20,7 +20,6 @@ from tasks.metrics import metric
 
 DOCS = Path(__file__).parent.parent / "docs"
 WHOLE = "nothing"
-TASKS = ("credit-scoring", "bundesliga-outcome", "house-prices", "lecture-rating")
 KEPT = ("metric", "private", "private_standard_error", "honest", "entries", "completed", "seconds")
 
 
@@ -98,7 +97,7 @@ def page(results: Sequence[dict[str, Any]]) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tasks", nargs="+", default=TASKS)
+    parser.add_argument("--tasks", nargs="+", required=True, help="catalogue names")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--budget", type=float, default=60.0)

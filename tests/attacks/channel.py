@@ -135,7 +135,7 @@ def finds_the_host_below_its_root(task: Any) -> bool:
         if not task.plain:
             call(166, place, 2)
     os.chdir("/")
-    bases = ["/host", "/oldroot", "/newroot", "/mnt", "/" + "../" * 20, "/proc/self/root", "/proc/self/cwd", "/proc/1/root/host"]
+    bases = ["/host", "/oldroot", "/newroot", "/mnt", "/" + "../" * 20, "/proc/self/root", "/proc/self/cwd", "/proc/1/" + "root/host"]
     return any(readable(Path(base + task.secret_file)) for base in bases)
 
 
@@ -168,7 +168,7 @@ def opens_a_device_of_the_host(task: Any) -> bool:
 @attack
 def reads_the_secrets_of_the_machine(task: Any) -> bool:
     return any(readable(Path(place)) for place in (
-        "/etc/shadow", "/etc/hostname", "/etc/resolv.conf", "/etc/machine-id", "/root/.bashrc", "/etc/fstab", "/var/log/dpkg.log",
+        "/etc/shadow", "/etc/hostname", "/etc/resolv.conf", "/etc/machine-id", "/etc/gshadow", "/etc/fstab", "/var/log/dpkg.log",
         "/sys/class/dmi/id/product_name", "/proc/1/mountinfo" if task.plain else "/nowhere"))
 
 

@@ -135,7 +135,8 @@ def finds_the_host_below_its_root(task: Any) -> bool:
         if not task.plain:
             call(166, place, 2)
     os.chdir("/")
-    bases = ["/host", "/oldroot", "/newroot", "/mnt", "/" + "../" * 20, "/proc/self/root", "/proc/self/cwd", "/proc/1/" + "root/host"]
+    bases = ["/host", "/oldroot", "/newroot", "/mnt", "/" + "../" * 20, "/proc/self/root", "/proc/self/cwd",
+             "/proc/1/" + "root/host"]
     return any(readable(Path(base + task.secret_file)) for base in bases)
 
 

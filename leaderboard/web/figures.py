@@ -61,10 +61,16 @@ class Figure:
         return any(point.low is not None for one in self.series for point in one.points)
 
     @property
+    def told_apart(self) -> bool:
+        """Whether the series have names of their own."""
+        return len({one.name for one in self.series}) > 1
+
+    @property
     def rows(self) -> list[tuple[str, str | float, Point]]:
         """The table: name of the series, name or number of x, the point."""
-        return [(one.name, self.names[int(point.x)] if self.names else point.x, point)
-                for one in self.series for point in one.points]
+        every = [(one.name, point) for one in self.series for point in one.points]
+        every = every if self.told_apart else sorted(every, key=lambda pair: pair[1].x)
+        return [(name, self.names[int(point.x)] if self.names else point.x, point) for name, point in every]
 
 
 def bars(id: str, title: str, says: str, names: Sequence[str], values: Sequence[float], y_label: str, *,

@@ -12,7 +12,7 @@ import numpy as np
 
 from leaderboard.record import Entry, Run
 from leaderboard.web.figures import COLOURS, Figure, Point, Series, bars
-from leaderboard.web.words import seconds, tidy, time_of
+from leaderboard.web.words import count, seconds, tidy, time_of
 
 DEEPEST = 8          # steps of indentation
 MOST_WEIGHTS = 24
@@ -172,7 +172,7 @@ def progress(run: Run, entries: Sequence[Entry], ensembles: Sequence[Mapping[str
     dots = [Series(family, "dots", colour, tuple(
         Point(entry.at_seconds, float(entry.score or 0.0), tip=f"entry {entry.number}, {entry.operator}")
         for entry in scored if entry.family == family)) for family, colour in colours(scored).items()]
-    says = f"{len(scored)} entries in {seconds(_last(entries))}; the best has {tidy(lead[-1])}"
+    says = f"{count(len(scored), 'entry', 'entries')} in {seconds(_last(entries))}; the best has {tidy(lead[-1])}"
     says += f", the blend's honest estimate is {tidy(honest[-1][1])}." if honest else "."
     return Figure("progress", "Score over time", says, "seconds", run.metric, (
         Series("blend, honest estimate", "steps", "ink", tuple(Point(x, y) for x, y in honest)),
@@ -186,7 +186,7 @@ def _window(scores: Sequence[float], honest: Sequence[float], greater_is_better:
     top = float(every.max() if greater_is_better else every.min())
     reach = max(3.0 * abs(top - float(np.median(scores))), 0.02 * float(abs(top - every).max()))
     inside = every[abs(every - top) <= reach]
-    margin = 0.06 * float(np.ptp(inside)) or 0.05 * abs(top) or 1.0
+    margin = max(0.06 * float(np.ptp(inside)), 0.003 * abs(top)) or 1.0
     return float(inside.min()) - margin, float(inside.max()) + margin
 
 
@@ -197,7 +197,7 @@ def blend(weights: Mapping[int, float], entries: Sequence[Entry]) -> Figure | No
     family, told = {entry.number: entry.family for entry in entries}, colours(entries)
     kept = sorted(weights, key=lambda number: -abs(weights[number]))[:MOST_WEIGHTS]
     names = [f"{number} {family.get(number, '')}" for number in kept]
-    says = f"{len(weights)} entries; the heaviest is {names[0]} with {weights[kept[0]]:.3f}."
+    says = f"{count(len(weights), 'entry', 'entries')}; the heaviest is {names[0]} with {weights[kept[0]]:.3f}."
     if len(weights) > len(kept):
         says += f" The {len(kept)} heaviest are shown."
     return bars("blend", "Weights of the blend", says, names, [round(weights[number], 4) for number in kept], "weight",

@@ -15,7 +15,7 @@ from leaderboard.record import Entry, Record, RecordError, Run
 from leaderboard.submissions import sent
 from leaderboard.web import code, run_facts
 from leaderboard.web.rendering import Missing, page, sources_of
-from leaderboard.web.words import tidy
+from leaderboard.web.words import count, tidy
 
 ON_A_PAGE = 50
 MOST_CHARTED = 200     # of a task's runs, the newest
@@ -109,7 +109,7 @@ def _sentence(path: Path, name: str) -> tuple[str, bool]:
     """Where the run stands, in words, and whether it is over."""
     run, entries, ensembles, _, _ = read_run(path, name)
     pulse, winner = run_facts.pulse(run, entries), run_facts.best(run, entries)
-    many = f"{len(entries)} entr{'y' if len(entries) == 1 else 'ies'}"
+    many = count(len(entries), "entry", "entries")
     words = [many if pulse.live else f"{pulse.state} with {many}"]
     words += [f"the best has {tidy(winner.score)}"] if winner else []
     words += [f"honest estimate {tidy(ensembles[-1]['honest'])}"] if ensembles else []

@@ -18,7 +18,7 @@ def serve(sources: Sources, *, bind: str, port: int, names: Collection[str], rea
     listening = listen(bind, port)
     shown = f"[{bind}]" if ":" in bind else bind
     config = uvicorn.Config(make_app(sources, names=names), ws="none", access_log=False, log_level="warning",
-                            server_header=False, timeout_graceful_shutdown=3)
+                            server_header=False, timeout_graceful_shutdown=1)
     signal.signal(signal.SIGTERM, leave)
     try:
         ready(f"http://{shown}:{listening.getsockname()[1]}")

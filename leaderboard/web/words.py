@@ -36,6 +36,11 @@ def percent(value: float) -> str:
     return f"{value:+.1%}".replace("-", "−")
 
 
+def count(number: int, one: str, many: str) -> str:
+    """1 entry, 2 entries."""
+    return f"{number} {one if number == 1 else many}"
+
+
 def seconds(value: float | None) -> str:
     """A duration: 4.2 s, 95 s, 12 min, 3.4 h."""
     if value is None or not math.isfinite(value):

@@ -3,6 +3,7 @@ keyboard, what screen readers need, no script. One file, so that one server and 
 
 import hashlib
 import re
+import shutil
 import signal
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -226,7 +227,7 @@ def test_a_distribution_needs_two_scores() -> None:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", timeout=PATIENCE_MS)
+        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), timeout=PATIENCE_MS)
         yield chromium
         chromium.close()
 

@@ -86,7 +86,7 @@ def write_ledger(folder: Path) -> None:
     told = {"proposer": "scalar", "cheap": False, "parent": parent.hash, "child": "",
             "diff": f"--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+{EVIL}\n",
             "hypothesis": EVIL, "predicted": 0.02, "stage": "confirm", "verdict": "rejected", "reason": "no effect",
-            "confirm": [{"family": "ames", "gain": 0.1}, {"family": "wind", "gain": -0.2}], "cpu_seconds": 480.0}
+            "confirm": [{"family": "ames", "gain": 0.1}, {"family": "wind", "gain": None}], "cpu_seconds": 480.0}
     ledger.append("proposal", told)
     ledger.append("proposal", told | {"proposer": "placebo", "cheap": True, "hypothesis": "Nothing changes"})
     ledger.append("release", {"version": parent.short, "against": VERSION_0, "tasks": 12, "won": 0.75, "mean": 0.074,

@@ -66,5 +66,5 @@ def _proposal(line: Any) -> Any:
     facts = line.facts
     same = ("proposer", "cheap", "hypothesis", "stage", "verdict", "reason", "cpu_seconds", "predicted", "diff")
     return Proposal(id=line.id, placebo=facts["proposer"] == PLACEBO, parent=facts["parent"][:12], child=facts["child"][:12],
-                    gains=tuple((pair["family"], pair["gain"]) for pair in facts["confirm"]),
+                    gains=tuple((pair["family"], -1.0 if pair["gain"] is None else pair["gain"]) for pair in facts["confirm"]),
                     **{name: facts[name] for name in same})

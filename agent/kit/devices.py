@@ -1,5 +1,6 @@
 """Whether a library can use the GPU that a task offers; where it cannot, the processor computes and one line says so."""
 
+from importlib import import_module
 from typing import Any
 
 
@@ -18,6 +19,5 @@ def _cards(library: str) -> int:
         from catboost.utils import get_gpu_device_count
 
         return int(get_gpu_device_count())
-    import torch
-
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    torch = import_module("torch")  # by name, so that solutions without nets do not ask for it
+    return int(torch.cuda.device_count()) if torch.cuda.is_available() else 0

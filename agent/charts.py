@@ -10,30 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup, escape
 
+from leaderboard.web.words import plain, tidy
+
 COLOURS = 8  # classes c0..c7 are told apart; c8 is grey, for the rest
 LEFT, RIGHT, TOP, BOTTOM = 62, 14, 12, 40
 ROW = 22
 LETTER = 6.4  # width of a letter in the charts' font, about
 
 
-def plain(text: object) -> str:
-    """Without control, direction and other invisible characters; line breaks become spaces."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else "" for c in str(text))
-
-
 def short(text: object, length: int = 28) -> str:
     words = plain(text)
     return words if len(words) <= length else words[: length - 1] + "…"
-
-
-def tidy(value: float | None, digits: int = 5) -> str:
-    """A number as short as it can be read; a dash where there is none."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    if value and not 1e-4 <= abs(value) < 1e7:
-        return f"{value:.{digits - 2}e}"
-    whole = math.floor(math.log10(abs(value))) if abs(value) >= 1 else 0
-    return f"{value:,.{max(0, digits - whole)}f}"
 
 
 def signed(value: float | None) -> str:

@@ -142,3 +142,4 @@ def running(home: Home, folder: Path, *options: str) -> Iterator[Server]:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=PATIENCE_SECONDS)
         process.stdout.close()
+        home.store.close()

@@ -53,6 +53,7 @@ NO_CONTROL = {
     "makes_itself_the_last_to_be_killed": "root of some machines lacks CAP_SYS_RESOURCE",
     "raises_its_own_limits": "root of some machines lacks CAP_SYS_RESOURCE",
     "asks_for_ports": "some kernels are built without it",
+    "asks_what_others_have_read_into_memory": "overlay file systems cannot answer without waiting",
     "counts_what_others_have_read_into_memory": "kernels before 6.5 lack it",
     "talks_to_the_hypervisor": "not every machine is a guest",
     "uses_the_ciphers_of_the_kernel": "some kernels are built without it",

@@ -75,7 +75,17 @@ class TopK(Decision):
         return np.argsort(-raw, axis=1, kind="stable")[:, : self.k]
 
 
+@dataclass(frozen=True)
+class Scale(Decision):
+    """Every number times `by`: relative errors are smallest for predictions below the mean."""
+
+    by: float
+
+    def apply(self, raw: np.ndarray) -> np.ndarray:
+        return raw * self.by
+
+
 STEPS: dict[str, type[Decision]] = {
     "none": Decision, "threshold": Threshold, "argmax": Argmax, "cutpoints": Cutpoints,
-    "label_thresholds": LabelThresholds, "top_k": TopK,
+    "label_thresholds": LabelThresholds, "top_k": TopK, "scale": Scale,
 }

@@ -14,7 +14,7 @@ from tasks.decision import (
     choose_decision,
     standard_error,
 )
-from tasks.decision_steps import Argmax, Cutpoints, LabelThresholds, Threshold, TopK
+from tasks.decision_steps import Argmax, Cutpoints, LabelThresholds, Scale, Threshold, TopK
 from tasks.metrics import Metric, MetricError, Undefined, metric
 
 CUTS = [-1.5, -0.5, 1.0, 2.0]
@@ -157,6 +157,22 @@ def test_probabilities_and_values_are_submitted_as_they_are(name: str) -> None:
     assert choose_decision(metric(name), np.array([0, 1]), raw).apply(raw) is raw
 
 
+@pytest.mark.parametrize(("name", "least"), [("rmspe", 0.05), ("mape", 0.01)])
+def test_a_factor_lowers_relative_errors_on_new_rows(name: str, least: float) -> None:
+    rng = np.random.default_rng(0)
+    raw = np.exp(rng.normal(5, 1, size=6000))
+    truth = raw * np.exp(0.4 * rng.normal(size=6000))
+    judge, (fitted, new) = metric(name), (slice(0, 1000), slice(1000, None))
+    submitted = choose_decision(judge, truth[fitted], raw[fitted]).apply(raw[new])
+    assert judge.score(truth[new], submitted) < judge.score(truth[new], raw[new]) - least
+
+
+@pytest.mark.parametrize("name", ["rmspe", "mape"])
+def test_numbers_that_fit_get_no_factor(name: str) -> None:
+    raw = np.exp(np.random.default_rng(0).normal(5, 1, size=2000))
+    assert choose_decision(metric(name), raw, raw).apply(raw) == pytest.approx(raw, rel=1e-3)
+
+
 @pytest.mark.parametrize("name", ["accuracy", "mcc", "balanced_accuracy"])
 def test_random_labels_gain_nothing_when_cross_fitted(name: str) -> None:
     rng, judge, honest = np.random.default_rng(0), metric(name), []
@@ -213,7 +229,7 @@ def test_an_error_without_samples_that_have_a_score_is_not_a_number() -> None:
 
 @pytest.mark.parametrize("made", [
     Decision(), Threshold(0.3), Argmax(), Argmax((1.0, 0.5)), Cutpoints((0.5, 1.5)), LabelThresholds((0.1, 0.2)),
-    TopK(3)])
+    TopK(3), Scale(0.9)])
 def test_a_decision_reads_back_what_was_written(made: Decision) -> None:
     assert Decision.from_json(json.loads(json.dumps(made.to_json(), allow_nan=False))) == made
 

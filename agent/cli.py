@@ -11,6 +11,13 @@ from pathlib import Path
 from agent import commands
 from agent.output import UsageError
 
+OURS = (
+    ("agent.playbook.bundle", "PlaybookError"), ("agent.spending", "Unspent"), ("leaderboard.host.refusal", "HostError"),
+    ("leaderboard.kaggle.failures", "KaggleError"), ("leaderboard.mlebench", "MleBenchError"),
+    ("leaderboard.record", "RecordError"), ("sandbox.trial", "SandboxError"), ("tasks.packaged", "CatalogueError"),
+    ("tasks.tables", "TaskError"), ("tasks.submission", "SubmissionError"),
+)  # where each class of our errors is
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of `medalist`. Returns the exit code: 0 done, 2 bad input, 130 interrupted."""
@@ -49,19 +56,8 @@ def command_names() -> list[str]:
 
 
 def _our_errors() -> tuple[type[Exception], ...]:
-    from agent.playbook.bundle import PlaybookError
-    from agent.spending import Unspent
-    from leaderboard.host.refusal import HostError
-    from leaderboard.kaggle.failures import KaggleError
-    from leaderboard.mlebench import MleBenchError
-    from leaderboard.record import RecordError
-    from sandbox import SandboxError
-    from tasks.catalogue import CatalogueError
-    from tasks.spec import TaskError
-    from tasks.submission import SubmissionError
-
-    return (UsageError, Unspent, PlaybookError, KaggleError, HostError, MleBenchError, RecordError, SandboxError,
-            CatalogueError, TaskError, SubmissionError)
+    """Our own errors, those whose modules are loaded: no other can have been raised, and to look loads nothing."""
+    return (UsageError, *(getattr(sys.modules[module], name) for module, name in OURS if module in sys.modules))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A competition's rules over real HTTP: allowance, deadline, finals, ties, errors, and what stays private."""
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,10 +8,13 @@ from typing import Any
 
 import pytest
 from hosts import SLUG, Server, add_competition, competition_home, content, running
+from sqlalchemy import update
 
 from leaderboard.host import admin, clock
 from leaderboard.host.bench import Client
+from leaderboard.host.home import open_home
 from leaderboard.host.refusal import HostError
+from leaderboard.host.store import settings
 
 
 @pytest.fixture(scope="module")
@@ -209,6 +213,26 @@ def test_a_submission_that_cannot_be_scored_in_time_is_an_error_and_the_next_is_
     with running(home, tmp_path) as patient:
         submit(patient, "alice", SLUG, 1.0)
         assert [row["status"] for row in patient.scores("alice")] == ["COMPLETE", "ERROR"]
+
+
+def test_a_database_that_is_not_ours_is_left_at_once(tmp_path: Path) -> None:
+    home = open_home(tmp_path / "newer")
+    with home.store.writing() as connection:
+        connection.execute(update(settings).where(settings.c.name == "version").values(value="999"))
+    home.store.close()
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "host.db").write_text("no database " * 100)
+    for name, words in (("newer", "is of version 999"), ("text", "cannot open the host's database")):
+        before = _handles(tmp_path)
+        with pytest.raises(HostError, match=words):
+            open_home(tmp_path / name)
+        assert _handles(tmp_path) == before == []
+
+
+def _handles(folder: Path) -> list[str]:
+    """Files of the folder that this process has open."""
+    opened = [os.readlink(handle) for handle in Path("/proc/self/fd").iterdir() if handle.exists()]
+    return [path for path in opened if path.startswith(str(folder))]
 
 
 def test_an_admin_is_told_what_exists(server: Server) -> None:

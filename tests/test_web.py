@@ -191,6 +191,19 @@ def test_the_improvement_page_has_lineage_curve_and_placebo_rate(site: Site) -> 
     assert "7.4% lower loss than version 0, 95% interval +2.0% to +12.0%" in page
 
 
+@pytest.mark.parametrize("damage", [b'{"id":4}\n', b"[1]\n", b"\xff\n", b'{"id":4,"kind":"use","previous":NaN,"hash":""}\n'])
+def test_a_damaged_ledger_is_said_in_one_line_and_the_rest_of_the_site_stands(site: Site, damage: bytes) -> None:
+    whole = site.ledger.read_bytes()
+    site.ledger.write_bytes(whole + damage)
+    try:
+        for path in ("/", "/improvement", "/improvement/proposals/1"):
+            page = text_of(site, path)
+            assert page.count(f"The improvement loop cannot be read: line 4 of {site.ledger}") == 1, path
+    finally:
+        site.ledger.write_bytes(whole)
+    assert f"/runs/{LARGE}" in text_of(site, "/")
+
+
 def test_where_there_is_nothing_the_pages_say_what_to_run(tmp_path: Path) -> None:
     folders = ("--runs", tmp_path / "runs", "--data", tmp_path / "data", "--playbooks", tmp_path / "empty")
     with process(*folders) as (line, server):

@@ -42,6 +42,10 @@ class Site:
     def record(self) -> Path:
         return self.runs / "record.db"
 
+    @property
+    def ledger(self) -> Path:
+        return self.runs.parent / "playbooks" / FILE
+
 
 def entry(run: str, number: int, **facts: Any) -> Entry:
     """An entry that ran on both folds; of three, two come from an earlier one."""

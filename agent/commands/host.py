@@ -1,6 +1,7 @@
 """`medalist host`: an offline competition host for the real `kaggle` command line, and what its owner does with it."""
 
 import argparse
+import contextlib
 import json
 import shlex
 from collections.abc import Callable
@@ -56,7 +57,8 @@ def serve(home: Any, options: argparse.Namespace) -> None:
         print(json.dumps({"url": url}) if options.json else
               f"serving at {url} (Ctrl-C ends it)\na client's environment: eval \"$(medalist host env USER)\"", flush=True)
 
-    serve_until_stopped(home, settings, bind=options.bind, port=options.port, ready=ready)
+    with contextlib.suppress(KeyboardInterrupt):  # it is how a host is ended
+        serve_until_stopped(home, settings, bind=options.bind, port=options.port, ready=ready)
 
 
 def env(home: Any, options: argparse.Namespace) -> None:

@@ -28,13 +28,28 @@ def run(options: argparse.Namespace, started: float) -> None:
 
     folder, store = options.home or options.data / "host", Store(options.playbooks or SHIPPED)
     home = open_home(folder) if folder.is_dir() else None  # looking makes nothing
-    sources = Sources(home=home, runs=options.runs, improvement=lambda: improvement(store))
+    sources = Sources(home=home, runs=options.runs, improvement=lambda: read_improvement(store))
 
     def ready(url: str) -> None:
         print(json.dumps({"url": url}) if options.json else f"serving at {url} (Ctrl-C ends it)", flush=True)
 
-    with contextlib.suppress(KeyboardInterrupt):  # it is how a server is ended
-        serve(sources, bind=options.host, port=options.port, names=options.name, ready=ready)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):  # it is how a server is ended
+            serve(sources, bind=options.host, port=options.port, names=options.name, ready=ready)
+    finally:
+        if home is not None:
+            home.store.close()
+
+
+def read_improvement(store: Any) -> Any:
+    """`improvement`, with what is wrong with a damaged ledger or version as the one line that a page shows."""
+    from agent.playbook.bundle import PlaybookError
+    from leaderboard.web.improvement_facts import Damaged
+
+    try:
+        return improvement(store)
+    except (PlaybookError, OSError, ValueError, LookupError) as error:
+        raise Damaged(f"The improvement loop cannot be read: {error}") from error
 
 
 def improvement(store: Any) -> Any:

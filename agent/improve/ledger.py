@@ -61,7 +61,7 @@ class Ledger:
             return []
         whole, _, _ = self.path.read_bytes().rpartition(b"\n")
         found: list[Line] = []
-        for number, text in enumerate(whole.decode("utf-8").split("\n") if whole else [], start=1):
+        for number, text in enumerate(whole.decode("utf-8", "replace").split("\n") if whole else [], start=1):
             found.append(_verified(text, number, found[-1].hash if found else NONE, self.path))
         return found
 
@@ -91,10 +91,11 @@ def _verified(text: str, number: int, previous: str, path: Path) -> Line:
     try:
         facts = json.loads(text)
         line = Line(facts.pop("id"), facts.pop("kind"), facts, facts.pop("previous"), facts.pop("hash"))
-    except (ValueError, KeyError, AttributeError) as error:
+        sound = (line.id, line.previous, line.text()) == (number, previous, text)
+        sound = sound and line.hash == digest(line.id, line.kind, facts, previous)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise LedgerError(f"line {number} of {path} is no line of a ledger: restore the file") from error
-    sound = line.id == number and line.previous == previous and line.hash == digest(line.id, line.kind, facts, previous)
-    if not sound or line.text() != text:
+    if not sound:
         raise LedgerError(f"line {number} of {path} is not what was written: the ledger is only ever added to; restore it")
     return line
 

@@ -31,7 +31,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from leaderboard.host.refusal import HostError
 
@@ -86,10 +86,10 @@ class Store:
         self.engine = _engine(url)
         self._one_writer = threading.Lock() if self.engine.dialect.name == "sqlite" else None
         try:
-            metadata.create_all(self.engine)
-            self._check_version()
-        except OperationalError as error:
-            raise HostError(f"cannot open the host's database {make_url(url)!r}: {error.orig}") from error
+            self._open()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         self.engine.dispose()
@@ -113,6 +113,14 @@ class Store:
             return
         with self._one_writer:
             yield
+
+    def _open(self) -> None:
+        """Make the tables where there are none. Raises HostError where they are of another version or no database's."""
+        try:
+            metadata.create_all(self.engine)
+            self._check_version()
+        except DatabaseError as error:
+            raise HostError(f"cannot open the host's database {self.engine.url!r}: {error.orig}") from error
 
     def _check_version(self) -> None:
         with self.writing() as connection:

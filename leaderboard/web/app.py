@@ -11,7 +11,9 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.base import RequestResponseEndpoint
 
+from leaderboard.record import RecordError
 from leaderboard.web import competitions, improvement, runs
+from leaderboard.web.improvement_facts import Damaged, Improvement
 from leaderboard.web.rendering import HERE, Missing, Sources, page, sources_of
 
 LATEST = 8  # runs on the first page
@@ -25,8 +27,17 @@ def first(request: Request) -> HTMLResponse:
     sources = sources_of(request)
     latest = runs.known_runs(sources.runs / "record.db")[:LATEST] if sources.runs else []
     scores = runs.scores_of(sources.runs / "record.db", [run.run for run in latest]) if sources.runs else {}
+    known, damage = _improvement(sources)
     return page(request, "first", listed=competitions.listed(sources.home) if sources.home else [], latest=latest,
-                scores=scores, sources=sources, known=sources.improvement() if sources.improvement else None)
+                scores=scores, sources=sources, known=known, damage=damage)
+
+
+def _improvement(sources: Sources) -> tuple[Improvement | None, str]:
+    """The improvement loop, or the line that says why it cannot be read."""
+    try:
+        return (sources.improvement() if sources.improvement else None), ""
+    except Damaged as error:
+        return None, str(error)
 
 
 @router.get("/{path:path}")
@@ -42,6 +53,8 @@ def add_pages(app: FastAPI, sources: Sources) -> None:
         app.include_router(area.router)
     app.include_router(router)
     app.add_exception_handler(Missing, _missing)
+    for damaged in (Damaged, RecordError):
+        app.add_exception_handler(damaged, _damaged)
 
 
 def make_app(sources: Sources, *, names: Collection[str] = ()) -> FastAPI:
@@ -75,6 +88,11 @@ def _ours(host: str, names: Collection[str]) -> bool:
 
 def _missing(request: Request, error: Exception) -> HTMLResponse:
     return page(request, "missing", code=404, line=str(error))
+
+
+def _damaged(request: Request, error: Exception) -> HTMLResponse:
+    """The page is in order, what it would show is not."""
+    return page(request, "missing", heading="Cannot be read", line=str(error))
 
 
 def _refused(request: Request, error: Exception) -> HTMLResponse:

@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 
 
+class Damaged(Exception):
+    """What the loop wrote cannot be read; the message is the one line that is shown in its place."""
+
+
 @dataclass(frozen=True)
 class Version:
     """A version of the playbook. depth: steps below version 0's line; marks: such as `in use`, `version 0`."""

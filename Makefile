@@ -27,7 +27,7 @@ $(VENV)/.model: $(VENV)/.ready tests/llm_server/requirements.txt
 
 test: setup $(VENV)/.model
 	@sh tests/install.sh
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: setup
 	$(BIN)/ruff check .

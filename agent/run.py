@@ -317,19 +317,6 @@ def plan_only(folder: Path, options: Options) -> dict[str, Any]:
     }
 
 
-def facts(run: str | None, *, runs: Path) -> dict[str, Any]:
-    """One run as the record has it."""
-    with open_record(runs) as record:
-        known = record.latest(run, unfinished=False)
-        entries = [
-            {"number": e.number, "operator": e.operator, "family": e.family, "status": e.status, "score": e.score,
-             "spread": e.spread, "wall_seconds": e.cost_wall_seconds, "hypothesis": e.hypothesis}
-            for e in record.entries(known.run)
-        ]
-        return {"run": known.run, "task": known.task, "status": known.status, "folder": known.folder,
-                "summary": known.summary, "entries": entries}
-
-
 def operator_priors(record: Record) -> dict[str, tuple[float, float]]:
     """Wins and losses of each operator over every run in the record."""
     counts: dict[str, tuple[float, float]] = {}

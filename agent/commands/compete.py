@@ -53,13 +53,14 @@ def add(made: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, started: float) -> None:
-    from agent import run
-    from agent.playbook.store import Store
-    from agent.view import view
-
     if options.submit and not options.task.startswith(KAGGLE):
         raise UsageError(f"--submit is for Kaggle's competitions and {options.task!r} is none: say kaggle:SLUG")
     folder, answers = locate(options.task, options.data, options.answers, options.mlebench_data)
+
+    from agent import run  # takes seconds to import
+    from agent.playbook.store import Store
+    from agent.view import view
+
     ours = Path(options.task).is_dir() or options.task.startswith(MLEBENCH)
     started = started if ours else time.monotonic()  # preparing and downloading are not of the budget
     settings = run.Options(

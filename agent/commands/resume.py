@@ -14,10 +14,11 @@ def add(made: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, started: float) -> None:
+    record_path(options.runs)  # before what takes seconds to import
+
     from agent import run
     from agent.view import view
 
-    record_path(options.runs)
     outcome = run.go_on(options.run, runs=options.runs, budget=options.budget, view=view(quiet=options.json),
                         started=started)
     print_outcome(outcome, as_json=options.json)

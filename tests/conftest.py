@@ -1,0 +1,13 @@
+"""The longest files come first, so that no worker is left alone with one of them at the end."""
+
+import pytest
+
+LONGEST = (
+    "test_proposer_llm_real.py", "test_proposer_llm.py", "test_sandbox.py", "test_host_command.py", "test_kaggle_client.py",
+    "test_mcp.py", "test_compete.py", "test_odd_runs.py", "test_sandbox_attacks.py", "test_kit.py", "test_host_load.py",
+    "test_host_rules.py", "test_sandbox_walls.py", "test_catalogue_contract.py", "test_mlebench_agent.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from agent.blend import Blend
 from agent.choices import Choices
 from agent.ensemble import Ensemble, build
 from agent.kit import baselines
@@ -225,6 +226,12 @@ class Game:
         return build(self.judge, self.setting.task.kind, self.setting.arrays.truth[validated], predictions,
                      seed=self.setting.seed)
 
+    def _unscored(self, number: int) -> Ensemble:
+        """An entry alone, where the metric has no value on the validated rows: better a constant than no submission."""
+        nothing, validated = float("nan"), self.setting.arrays.validated
+        decision = choose_decision(self.judge, self.setting.arrays.truth[validated], self.state.out_of_fold[number][validated])
+        return Ensemble(Blend("best single", "identity", {number: 1.0}), decision, nothing, nothing, nothing, {})
+
     def _submit(self, ensemble: Ensemble) -> None:
         setting = self.setting
         raw = ensemble.blend.apply({number: self.state.test[number] for number in ensemble.blend.weights})
@@ -285,6 +292,8 @@ class Game:
         self.record.add_entry(entry)
         self.state.entries.append(entry)
         self.view.entry(entry, best_entry(self.state.entries, self.judge))
+        if entry.number == 0 and entry.status == "invalid" and 0 in self.state.test:
+            self._submit(self._unscored(0))
         gained = self.blend() if entry.status == "ok" and self._time_to_blend() else 0.0
         won = gained > self.setting.policy.allocation.worth
         self.proposer.observe(entry, won=won, gained=gained)
@@ -383,7 +392,7 @@ def entry_of(candidate: Candidate, setting: Setting, folder: Path, *, score: flo
     return Entry(
         run=setting.run, number=candidate.number, source=solution.source, parents=solution.parents,
         operator=solution.operator, hypothesis=solution.hypothesis, family=solution.family, params=params,
-        status=candidate.status, score=score, spread=float(np.nanstd(scores)) if scores else None,
+        status=candidate.status, score=score, spread=float(np.nanstd(scores)) if np.isfinite(scores).any() else None,
         fold_scores=tuple(scores), cost_wall_seconds=sum(cost.wall_seconds for cost in costs),
         cost_cpu_seconds=sum(cost.cpu_seconds for cost in costs),
         peak_memory_bytes=max((cost.memory_bytes for cost in costs), default=0),

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.optimize import minimize
 
 from agent.blend import Blend, linked, unlinked
-from tasks.decision import Decision, choose_decision, standard_error
-from tasks.metrics import Metric, metric
+from tasks.decision import Decision, choose_decision, half, standard_error
+from tasks.metrics import Metric, Undefined, metric
 
 ROWS = 10_000
 MEMBERS = 20
@@ -35,12 +35,13 @@ class Ensemble:
 def build(judge: Metric, kind: str, truth: np.ndarray, predictions: Predictions, *, seed: int) -> Ensemble:
     """truth: (n,) or (n, k); predictions: entry number -> out-of-fold (n,) or (n, k), finite. At least one entry."""
     arena = Arena(judge, kind, truth, _best(judge, truth, predictions), seed)
-    everything, (left, right) = np.arange(len(truth)), _halves(len(truth), seed)
+    everything = np.arange(len(truth))
+    left, right = _split(everything, truth, seed)
     blend, by_method = arena.choose(everything)
     raw = blend.apply(arena.predictions)
     decision = choose_decision(judge, truth, raw)
     honest, error = arena.cross_fitted(left, right)
-    return Ensemble(blend, decision, judge.score(truth, decision.apply(raw)), honest, error, by_method)
+    return Ensemble(blend, decision, value(judge, truth, decision.apply(raw)), honest, error, by_method)
 
 
 class Arena:
@@ -53,10 +54,10 @@ class Arena:
 
     def choose(self, rows: np.ndarray) -> tuple[Blend, dict[str, float]]:
         """The method whose cross-fitted score within `rows` is best, fitted on all of `rows`."""
-        left, right = _split(rows, self.seed + 1)
+        left, right = _split(rows, self.truth, self.seed + 1)
         scores = {name: self._mean_of_swaps(fit, left, right) for name, fit in self._methods().items()}
-        ranked = sorted(scores, key=lambda name: scores[name], reverse=self.judge.greater_is_better)
-        return self._methods()[ranked[0]](self._sample(rows)), scores
+        best = max(scores, key=lambda name: -np.inf if np.isnan(scores[name]) else self.judge.sign * scores[name])
+        return self._methods()[best](self._sample(rows)), scores
 
     def cross_fitted(self, left: np.ndarray, right: np.ndarray) -> tuple[float, float]:
         """Everything chosen on one half, scored on the other, both ways: mean and standard error."""
@@ -64,9 +65,9 @@ class Arena:
         for fit_rows, score_rows in ((left, right), (right, left)):
             blend, _ = self.choose(fit_rows)
             submitted = self._submitted(blend, fit_rows, score_rows)
-            scores.append(self.judge.score(self.truth[score_rows], submitted))
+            scores.append(value(self.judge, self.truth[score_rows], submitted))
             errors.append(standard_error(self.judge, self.truth[score_rows], submitted, seed=self.seed))
-        return float(np.mean(scores)), float(np.sqrt(np.sum(np.square(errors)))) / 2.0
+        return _mean(scores), float(np.sqrt(np.sum(np.square(errors)))) / 2.0
 
     def _methods(self) -> dict[str, Callable[[np.ndarray], Blend]]:
         methods: dict[str, Callable[[np.ndarray], Blend]] = {"best single": self._best_single}
@@ -78,10 +79,10 @@ class Arena:
 
     def _mean_of_swaps(self, fit: Callable[[np.ndarray], Blend], left: np.ndarray, right: np.ndarray) -> float:
         pairs = ((left, right), (right, left))
-        return float(np.mean([self._score(fit(self._sample(a)), a, b) for a, b in pairs]))
+        return _mean([self._score(fit(self._sample(a)), a, b) for a, b in pairs])
 
     def _score(self, blend: Blend, fit_rows: np.ndarray, score_rows: np.ndarray) -> float:
-        return self.judge.score(self.truth[score_rows], self._submitted(blend, fit_rows, score_rows))
+        return value(self.judge, self.truth[score_rows], self._submitted(blend, fit_rows, score_rows))
 
     def _submitted(self, blend: Blend, fit_rows: np.ndarray, score_rows: np.ndarray) -> np.ndarray:
         """What would be submitted for `score_rows` with the decision chosen on `fit_rows`."""
@@ -95,7 +96,7 @@ class Arena:
         return rows if len(rows) <= ROWS else np.random.default_rng(self.seed).choice(rows, ROWS, replace=False)
 
     def _best_single(self, rows: np.ndarray) -> Blend:
-        scores = {n: self.sign * self.surrogate.score(self.truth[rows], p) for n, p in self._at(rows).items()}
+        scores = {n: self._worth(rows, p) for n, p in self._at(rows).items()}
         return Blend("best single", "identity", {max(scores, key=scores.__getitem__): 1.0})
 
     def _hill_climbing(self, rows: np.ndarray) -> Blend:
@@ -118,7 +119,12 @@ class Arena:
         return Blend("hill climbing", link, {n: c / chosen for n, c in best_counts.items() if c})
 
     def _link_score(self, rows: np.ndarray, total: np.ndarray, link: str) -> float:
-        return self.sign * self.surrogate.score(self.truth[rows], unlinked(total, link))
+        return self._worth(rows, unlinked(total, link))
+
+    def _worth(self, rows: np.ndarray, prediction: np.ndarray) -> float:
+        """What weights are chosen by, greater is better; the same for all where it has no value on these rows."""
+        found = self.sign * value(self.surrogate, self.truth[rows], prediction)
+        return 0.0 if np.isnan(found) else found
 
     def _stack(self, rows: np.ndarray) -> Blend:
         """Weights by a penalised least-squares or log-loss fit in link space, shrunk towards the plain mean."""
@@ -195,15 +201,26 @@ def _best(judge: Metric, truth: np.ndarray, predictions: Predictions) -> dict[in
     scores = {}
     for number, prediction in predictions.items():
         decision = choose_decision(judge, truth[rows], prediction[rows])
-        scores[number] = sign * judge.score(truth[rows], decision.apply(prediction[rows]))
+        scores[number] = np.nan_to_num(sign * value(judge, truth[rows], decision.apply(prediction[rows])), nan=-np.inf)
     kept = sorted(scores, key=scores.__getitem__, reverse=True)[:MEMBERS]
     return {number: predictions[number] for number in sorted(kept)}
 
 
-def _halves(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    return _split(np.arange(n), seed)
+def value(judge: Metric, truth: np.ndarray, submitted: np.ndarray) -> float:
+    """The score, NaN where the metric has no value for this truth."""
+    try:
+        return judge.score(truth, submitted)
+    except Undefined:
+        return float("nan")
 
 
-def _split(rows: Sequence[int] | np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    order = np.random.default_rng(seed).permutation(np.asarray(rows))
-    return np.sort(order[: len(order) // 2]), np.sort(order[len(order) // 2:])
+def _mean(scores: Sequence[float]) -> float:
+    """Of those that are numbers."""
+    known = [score for score in scores if not np.isnan(score)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def _split(rows: np.ndarray, truth: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two halves of the rows, each with its share of every class."""
+    left = half(truth[rows], seed=seed)
+    return rows[left], rows[~left]

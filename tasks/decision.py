@@ -5,6 +5,7 @@ kept only if, fitted on one half of the rows and scored on the other and the oth
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -13,7 +14,7 @@ from tasks import scores
 from tasks.decision_steps import Argmax, Cutpoints, Decision, LabelThresholds, Scale, Threshold, TopK
 from tasks.metrics import METRICS, Metric, MetricError, Undefined
 
-__all__ = ["Decision", "choose_decision", "standard_error"]
+__all__ = ["Decision", "choose_decision", "half", "standard_error"]
 
 Fit = Callable[[Metric, np.ndarray, np.ndarray], Decision]
 
@@ -99,17 +100,33 @@ def _sample(truth: np.ndarray, raw: np.ndarray, size: int) -> tuple[np.ndarray, 
 def _best_supported(
     metric: Metric, truth: np.ndarray, raw: np.ndarray, fits: Sequence[Fit], *, noise: float = 0.0,
 ) -> Decision:
-    """The last of `fits` that beat those before it on rows it was not fitted to, by `noise` standard errors."""
+    """The last of `fits` that beat those before it on rows it was not fitted to, by `noise` standard errors. The first reads
+    no rows; where the metric has no value on a half, as F1 without a positive row, what was fitted there has no support."""
     if len(truth) < 4:
         return fits[0](metric, truth, raw)
-    left = np.random.default_rng(0).permutation(len(truth)) % 2 == 0
+    left = half(truth, seed=0)
     chosen, submitted = fits[0], _swapped(fits[0], metric, truth, raw, left)
     for fit in fits[1:]:
-        rival = _swapped(fit, metric, truth, raw, left)
-        hurdle = noise * _error_of_gain(metric, truth, submitted, rival) if noise else 0.0
-        if _gain(metric, truth, submitted, rival) > hurdle:
+        try:
+            rival = _swapped(fit, metric, truth, raw, left)
+            hurdle = noise * _error_of_gain(metric, truth, submitted, rival) if noise else 0.0
+            better = _gain(metric, truth, submitted, rival) > hurdle
+        except Undefined:
+            continue
+        if better:
             chosen, submitted = fit, rival
     return chosen(metric, truth, raw)
+
+
+def half(truth: np.ndarray, *, seed: int) -> np.ndarray:
+    """Flags (n,) of one half of the rows: every other one of each class of truth (n,) and of ascending numbers, or, where
+    truth is (n, k), of all."""
+    order = np.random.default_rng(seed).permutation(len(truth))
+    if truth.ndim == 1:
+        order = order[np.argsort(truth[order], kind="stable")]
+    flags = np.zeros(len(truth), dtype=bool)
+    flags[order[::2]] = True
+    return flags
 
 
 def _swapped(fit: Fit, metric: Metric, truth: np.ndarray, raw: np.ndarray, left: np.ndarray) -> np.ndarray:
@@ -129,9 +146,11 @@ def _error_of_gain(metric: Metric, truth: np.ndarray, before: np.ndarray, after:
     """By a paired bootstrap over rows."""
     if np.array_equal(before, after):
         return 0.0
-    rng = np.random.default_rng(0)
-    drawn = (rng.integers(len(truth), size=len(truth)) for _ in range(REPEATS))
-    return float(np.std([_gain(metric, truth[rows], before[rows], after[rows]) for rows in drawn], ddof=1))
+    rng, gains = np.random.default_rng(0), []
+    for rows in (rng.integers(len(truth), size=len(truth)) for _ in range(REPEATS)):
+        with suppress(Undefined):
+            gains.append(_gain(metric, truth[rows], before[rows], after[rows]))
+    return float(np.std(gains, ddof=1)) if len(gains) > 1 else float("inf")
 
 
 # One number a row, relative errors.

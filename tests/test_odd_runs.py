@@ -53,9 +53,15 @@ def ten_thousand_columns(folder: Path) -> Path:
     return write_folder(folder, train, test, test[["id"]].assign(y=0.5))
 
 
+def one_positive_row_under_f1(folder: Path) -> Path:
+    made = folder_with_target(folder, [0] * 59 + [1], sample=0)
+    (made / "description.md").write_text("# Rare\n\n## Evaluation\nSubmissions are evaluated on the F1 score.\n")
+    return made
+
+
 @pytest.mark.parametrize("make", [
     one_test_row_string_ids_a_column_of_nothing_and_infinity, a_class_of_one_row_in_another_encoding, ten_thousand_columns,
-    numbers_written_as_people_write_them,
+    numbers_written_as_people_write_them, one_positive_row_under_f1,
 ])
 def test_an_odd_folder_is_run_to_the_end(make: Callable[[Path], Path], tmp_path: Path) -> None:
     folder = make(tmp_path / "task")

@@ -43,8 +43,11 @@ class Choice:
     why: tuple[str, ...]
 
 
-def choose(scored: Sequence[Sent], history: Sequence[Calibration], judge: Metric, *, public_share: float) -> Choice:
-    """scored: this competition's submissions with a public score. history: `calibration` of the whole record."""
+def choose(
+    scored: Sequence[Sent], history: Sequence[Calibration], judge: Metric, *, public_share: float, finals: int = 2,
+) -> Choice:
+    """scored: this competition's submissions with a public score. history: `calibration` of the whole record. finals: how
+    many count, 1 or 2."""
     if not scored:
         raise Unspent("no submission has a public score yet: `medalist submit`, then `medalist sync`")
     train, test = rows_of(scored[-1])
@@ -54,7 +57,7 @@ def choose(scored: Sequence[Sent], history: Sequence[Calibration], judge: Metric
     sign = 1.0 if judge.greater_is_better else -1.0
     found = [_candidate(known, weight, shift, prior) for known in scored]
     ranked = tuple(sorted(found, key=lambda known: -sign * known.estimate))
-    chosen = _pair(ranked, judge, sign)
+    chosen = _pair(ranked, judge, sign) if finals == 2 else ranked[:1]
     why = [f"public scores are {abs(shift):.5f} {'above' if shift > 0 else 'below'} our honest estimates here, on average",
            f"the public score weighs {weight:.2f}, the honest estimate {1 - weight:.2f}: {evidence}",
            *_reasons(ranked, chosen, sign)]

@@ -7,7 +7,8 @@ from typing import Any
 
 from agent.spending import Stake, Unspent, keep, spent_today, stake, worth
 from leaderboard.host.medals import medals
-from leaderboard.kaggle import Competition, Kaggle, KaggleError
+from leaderboard.kaggle import Competition, Kaggle, KaggleError, Submission
+from leaderboard.kaggle.client import tagged
 from leaderboard.kaggle.environment import kaggle_environment
 from leaderboard.kaggle.folder import facts, fetch
 from leaderboard.record import Record, Run
@@ -69,14 +70,25 @@ def submit(
     worth it or not allowed, KaggleError where Kaggle failed; the run's files stay as they are in any case.
     """
     new = stake(record, run)
-    earlier = sent(record, slug=kaggle.slug)
+    about, listed = kaggle.ready()
+    earlier = recall(record, kaggle.slug, listed)
     ours = next((known for known in earlier if known.tag == new.tag), None)
     if ours is None or ours.ref is None:
         last = next((known for known in reversed(earlier) if known.arrived), None)
         _check_worth(new, earlier, last, anyway=anyway)
-        _check_allowed(kaggle, a_day=a_day, reserve=reserve, again=ours is not None)
+        _check_allowed(about, listed, a_day=a_day, reserve=reserve)
         ours = _send(record, new, kaggle)
     return follow(record, ours, kaggle)
+
+
+def recall(record: Record, slug: str, listed: list[Submission]) -> list[Sent]:
+    """The record's submissions to a competition, the oldest first, once what Kaggle lists is noted: a run that was killed
+    never heard that its submission arrived."""
+    for known in sent(record, slug=slug):
+        found = tagged(listed, known.tag)
+        if found is not None and note(record, known, found):
+            into_summary(record, known.run)
+    return sent(record, slug=slug)
 
 
 def follow(record: Record, known: Sent, kaggle: Kaggle) -> Standing:
@@ -105,7 +117,7 @@ def place(record: Record, run: str | None, kaggle: Kaggle, about: Competition) -
 
 def _again(record: Record, known: Sent) -> Sent:
     """The submission as the record has it now."""
-    return next(found for found in sent(record, run=known.run) if found.tag == known.tag)
+    return next(found for found in sent(record, run=known.run, slug=known.slug) if found.tag == known.tag)
 
 
 def _check_worth(new: Stake, earlier: list[Sent], last: Sent | None, *, anyway: bool) -> None:
@@ -116,13 +128,11 @@ def _check_worth(new: Stake, earlier: list[Sent], last: Sent | None, *, anyway: 
         worth(new, last, metric(new.run.metric))
 
 
-def _check_allowed(kaggle: Kaggle, *, a_day: int, reserve: int, again: bool) -> None:
-    """Unspent where the user's allowance, less the reserve, is used up. `again`: an earlier try may have arrived, and is
-    then found, not sent."""
-    about, listed = kaggle.ready()
+def _check_allowed(about: Competition, listed: list[Submission], *, a_day: int, reserve: int) -> None:
+    """Unspent where the user's allowance, less the reserve, is used up."""
     used = spent_today(listed, about.allowance.used_today)
     left = min(a_day - used, about.allowance.remaining) - reserve
-    if about.allowance.remaining and left <= 0 and not again:
+    if about.allowance.remaining and left <= 0:
         kept = f", {reserve} kept for the end" if reserve else ""
         raise Unspent(f"not submitted: {used} of the {a_day} submissions a day that you allow are used{kept}; more with "
                       f"--submissions-per-day")

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,23 @@ def print_standing(standing: Any, *, as_json: bool) -> None:
     for name, value in standing.rows():
         table.add_row(name, value)
     Console().print(table)
+
+
+def print_ending(outcome: Any, standing: Any, failure: Exception | None, *, as_json: bool) -> None:
+    """A run that was to be submitted: its outcome, whatever became of the submission; then a failure to make it is raised."""
+    if as_json:
+        print(json.dumps({**outcome.to_json(), "submission": standing.to_json() if standing else None}, indent=1))
+    else:
+        print_outcome(outcome, as_json=False)
+        if standing is not None:
+            print_standing(standing, as_json=False)
+    if failure is not None:
+        raise failure
+
+
+def say(line: str) -> None:
+    """A line for whoever watches, beside what the command prints."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def print_plan(plan: dict[str, Any], *, as_json: bool) -> None:

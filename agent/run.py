@@ -64,6 +64,7 @@ class Options:
     without: tuple[str, ...] = ()  # parts of the agent, see agent/ablation.py
     unsafe: bool = False
     answers: Path | None = None
+    submissions_a_day: int = 0  # of ours that Kaggle is sent at most; 0: none at all
     llm: Choice = field(default_factory=Choice)
     playbook: Path = field(default_factory=lambda: Store().folder("current"))  # the folder of a version
 

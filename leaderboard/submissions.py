@@ -70,7 +70,7 @@ def note(record: Record, sent: Sent, found: Submission) -> bool:
     news = {name: getattr(found, name) for name in STATES}
     if news == {name: getattr(sent, name) for name in STATES}:
         return False
-    record.event(sent.run, STATE, {"tag": sent.tag, "date": found.date, **news})
+    record.event(sent.run, STATE, {"slug": sent.slug, "tag": sent.tag, "date": found.date, **news})
     for kind, value, before in (("public", found.public, sent.public), ("private", found.private, sent.private)):
         if value is not None and value != before:
             record.add_score(sent.run, kind, value)
@@ -97,8 +97,8 @@ def now() -> str:
 
 def _all(record: Record, only: str | None) -> Iterator[Sent]:
     for run in [record.run(only)] if only else record.runs():
-        states = {state["tag"]: state for state in record.events(run.run, STATE)}
-        asked = {event["tag"]: event for event in record.events(run.run, SENT)}
-        for tag, event in asked.items():
-            state = {name: states[tag][name] for name in STATES} if tag in states else {}
+        states = {(state.get("slug"), state["tag"]): state for state in record.events(run.run, STATE)}
+        asked = {(event["slug"], event["tag"]): event for event in record.events(run.run, SENT)}
+        for known, event in asked.items():
+            state = {name: states[known][name] for name in STATES} if known in states else {}
             yield Sent(run=run.run, task=run.task, greater_is_better=run.greater_is_better, **event, **state)

@@ -11,11 +11,14 @@ import pytest
 from hosts import SLUG, Server, competition_home, running, submission_file, task_folder
 from kaggle_faults import Faults, faulty
 
+from agent.finals import Candidate, Choice
+from agent.kaggle_finals import mark
 from leaderboard.host import admin
 from leaderboard.kaggle import Kaggle, KaggleError, Seconds
 from leaderboard.kaggle.environment import kaggle_environment
 from leaderboard.kaggle.failures import until_reset
 from leaderboard.kaggle.folder import facts, fetch
+from leaderboard.submissions import Sent
 from tasks.spec import load_task
 
 PATIENT = Seconds(question=300, submit=300, download=300, score=300)
@@ -189,6 +192,26 @@ def test_a_server_that_hangs_is_left_after_the_time_limit(field: Field) -> None:
 
 def test_a_server_that_is_not_there(field: Field) -> None:
     assert failure(field.kaggle(http_proxy="http://127.0.0.1:9"), field.file).kind == "offline"
+
+
+def test_finals_are_marked_on_a_host_of_one_s_own_and_on_kaggle_the_page_is_named(field: Field) -> None:
+    kaggle = field.kaggle()
+    refs = [kaggle.submit(field.file, tag=f"run-{name}/abc").ref for name in ("final", "other")]
+    for wanted in (refs[:1], refs[1:], refs):
+        marks = mark(kaggle, chosen(*wanted))
+        assert marks.refs == tuple(wanted) and "marked to count" in marks.line
+    assert "not marked" in mark(kaggle, chosen(10**6)).line and "Submission not found" in mark(kaggle, chosen(10**6)).line
+    assert kaggle.finals() == sorted(refs, reverse=True), "the choice before stands"
+    real = field.kaggle(KAGGLE_API_ENVIRONMENT="PROD", KAGGLE_API_TOKEN="")
+    marks = mark(real, chosen(7, 8))
+    assert marks.refs is None
+    assert f"tick 7 and 8 at https://www.kaggle.com/competitions/{SLUG}/submissions" in marks.line
+
+
+def chosen(*refs: int) -> Choice:
+    """A choice of these submissions."""
+    sent = Sent("run", "task", SLUG, "tag", "2026-01-01", "file", "", 1.0, 1.0, 0.1, False)
+    return Choice((), tuple(Candidate(replace(sent, ref=ref), 1.0, 0.1) for ref in refs), ())
 
 
 def test_kaggle_is_not_imported_here(field: Field) -> None:

@@ -3,9 +3,11 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -22,7 +24,7 @@ from leaderboard.submissions import calibration, sent
 from tasks import catalogue
 
 PROJECT = Path(__file__).resolve().parents[1]
-SLUG, AGAIN = "house-prices", "house-prices-again"
+SLUG, AGAIN, KILLED = "house-prices", "house-prices-again", "house-prices-killed"
 RIVALS = 11
 BUDGET = 15
 
@@ -43,6 +45,20 @@ class Desk:
         assert not check or done.returncode == 0, done.stderr[-3000:]
         return done
 
+    def kill_once(self, happened: Callable[[], Any], *arguments: object) -> Any:
+        """Start a command and `kill -9` it as soon as that has happened; what `happened` gave then."""
+        with subprocess.Popen([sys.executable, "-m", "agent.cli", *map(str, arguments)], cwd=self.place,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.environment()) as process:
+            while not (found := happened()):
+                assert process.poll() is None, "it ended before that happened"
+                time.sleep(0.02)
+            process.kill()
+        return found
+
+    def listed(self, slug: str) -> list[str]:
+        """The messages of all submissions that the host has."""
+        return [row["description"] for row in self.server.client("alice").submissions(slug=slug)]
+
     def record(self) -> Record:
         return Record(self.place / "runs" / "record.db")
 
@@ -55,9 +71,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     rivals = pd.DataFrame({"name": [f"rival {k}" for k in range(RIVALS)]})
     rivals.assign(settings="", budget="none", public=9.0, private=9.0).to_csv(folder / "field.csv", index=False)
     admin.create(home, built / "public", built / "private" / "answers.csv", slug=SLUG, field=folder / "field.csv")
-    admin.create(home, built / "public", built / "private" / "answers.csv", slug=AGAIN)
+    for slug in (AGAIN, KILLED):
+        admin.create(home, built / "public", built / "private" / "answers.csv", slug=slug)
     accounts.add_user(home, "alice")
-    for slug in (SLUG, AGAIN):
+    for slug in (SLUG, AGAIN, KILLED):
         admin.accept_rules(home, slug, "alice")
     with running(home, folder) as server:
         yield Desk(server, tmp_path_factory.mktemp("desk"))
@@ -79,11 +96,16 @@ def made(desk: Desk) -> dict:
 
 
 @pytest.fixture(scope="module")
-def worse(made: dict, desk: Desk) -> str:
-    """A second run of the same competition that has time for little more than the constant; nothing is submitted."""
-    outcome = json.loads(desk.medalist("compete", f"kaggle:{SLUG}", "--budget", 2, "--json").stdout)
-    assert "submission" not in outcome
-    return str(outcome["run"])
+def killed(made: dict, desk: Desk) -> str:
+    """A run in the same data that was to submit, killed when it had little more than the constant."""
+    def blended() -> str | None:
+        with desk.record() as record:
+            for known in record.runs(KILLED):
+                if record.events(known.run, "ensemble") and (Path(known.folder) / "blend.json").is_file():
+                    return known.run
+        return None
+
+    return desk.kill_once(blended, "compete", f"kaggle:{KILLED}", "--submit", "--budget", 300)
 
 
 def test_one_command_goes_from_download_to_medal(made: dict) -> None:
@@ -124,9 +146,9 @@ def test_no_credential_is_in_what_a_trial_is_given(made: dict, desk: Desk) -> No
     assert not [path for path in files if any(secret in path.read_bytes() for secret in secrets)]
 
 
-def test_a_long_run_keeps_the_day_s_last_submission_for_its_end(worse: str, desk: Desk) -> None:
+def test_a_long_run_keeps_the_day_s_last_submission_for_its_end(killed: str, desk: Desk) -> None:
     with desk.record() as record:
-        entry = record.entries(worse)[0]
+        entry = record.entries(killed)[0]
     lines: list[str] = []
     for a_day in (1, 2):
         with Kaggle(AGAIN, kaggle_environment(desk.environment())) as kaggle:
@@ -139,26 +161,40 @@ def test_a_long_run_keeps_the_day_s_last_submission_for_its_end(worse: str, desk
     assert "public score" in lines[1]
 
 
-def test_a_worse_run_is_not_worth_a_submission(worse: str, desk: Desk) -> None:
-    refused = desk.medalist("submit", worse, check=False)
+def test_a_worse_run_is_not_worth_a_submission(killed: str, desk: Desk) -> None:
+    refused = desk.medalist("submit", killed, "--competition", SLUG, check=False)
     assert refused.returncode == 2
     assert "noise" in refused.stderr or "same file" in refused.stderr
     assert refused.stderr.count("\n") == 1
 
 
-def test_what_the_user_allows_a_day_is_kept(worse: str, desk: Desk) -> None:
-    refused = desk.medalist("submit", worse, "--anyway", "--submissions-per-day", 1, check=False)
+def test_what_the_user_allows_a_day_is_kept(killed: str, desk: Desk) -> None:
+    refused = desk.medalist("submit", killed, "--competition", SLUG, "--anyway", "--submissions-per-day", 1, check=False)
     assert refused.returncode == 2
     assert "--submissions-per-day" in refused.stderr or "same file" in refused.stderr
 
 
-def test_after_the_deadline_private_scores_come_into_the_record_and_finals_are_explained(made: dict, desk: Desk) -> None:
+def test_a_killed_run_is_resumed_to_its_submission_and_killed_again_makes_no_second_one(killed: str, desk: Desk) -> None:
+    assert desk.listed(KILLED) == []
+    desk.kill_once(lambda: desk.listed(KILLED), "resume", killed, "--budget", 1)
+    with desk.record() as record:
+        assert [known.ref for known in sent(record, slug=KILLED)] == [None], "it was killed before it heard of it"
+    ended = json.loads(desk.medalist("resume", "--budget", 1, "--json").stdout)
+    assert ended["run"] == killed and ended["public"] is not None
+    (message,) = desk.listed(KILLED)
+    assert killed in message
+    with desk.record() as record:
+        (known,) = sent(record, slug=KILLED)
+    assert (known.ref, known.public) == (ended["submission"]["ref"], ended["public"])
+
+
+def test_finals_are_marked_and_after_the_deadline_private_scores_come_into_the_record(made: dict, desk: Desk) -> None:
+    choice = json.loads(desk.medalist("select", SLUG, "--json").stdout)
+    assert choice["chosen"] == choice["marked"] == [made["submission"]["ref"]]
+    assert any("honest" in line for line in choice["why"])
     admin.finalise(desk.server.home, SLUG)
     (synced,) = json.loads(desk.medalist("sync", SLUG, "--json").stdout)
     assert (synced["final"], synced["rank"], synced["medal"]) == (True, 1, "gold")
     with desk.record() as record:
         row = calibration(record)[0]
     assert row.private is not None
-    choice = json.loads(desk.medalist("select", SLUG, "--json").stdout)
-    assert choice["chosen"] == [made["submission"]["ref"]]
-    assert any("honest" in line for line in choice["why"])

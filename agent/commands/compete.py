@@ -2,7 +2,6 @@
 
 import argparse
 import hashlib
-import json
 import os
 import sys
 import time
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.llm.arguments import add_options, addresses, limits
-from agent.output import UsageError, positive, print_outcome, print_plan, print_standing, whole
+from agent.output import UsageError, positive, print_ending, print_outcome, print_plan, say, whole
 
 if TYPE_CHECKING:
     from agent.attach import Choice
@@ -68,6 +67,7 @@ def run(options: argparse.Namespace, started: float) -> None:
         budget=options.budget, seed=options.seed, until=options.until, executor=options.executor, answers=answers,
         unsafe=options.unsafe_no_sandbox, device=options.device, cluster=cluster(options), without=tuple(options.without),
         memory_bytes=int(options.memory * 2**30), playbook=Store().folder(options.playbook),
+        submissions_a_day=options.submissions_per_day if options.submit else 0,
         **({"slots": options.slots or 0} if options.slots or options.executor == "ray" else {}),
     )
     if options.plan:
@@ -92,22 +92,12 @@ def _watch(store: Any, runs: Path) -> None:
 
 
 def _on_kaggle(options: argparse.Namespace, folder: Path, settings: Any, started: float) -> None:
-    """Compete, submit, and say what came of it; the run is printed whatever becomes of the submission."""
+    """Compete, submit, and say what came of it."""
     from agent.kaggle_compete import compete
     from agent.view import view
 
-    outcome, standing, failure = compete(
-        folder, settings, runs=options.runs, view=view(quiet=options.json), started=started,
-        a_day=options.submissions_per_day, say=lambda line: print(line, file=sys.stderr, flush=True),
-    )
-    if options.json:
-        print(json.dumps({**outcome.to_json(), "submission": standing.to_json() if standing else None}, indent=1))
-    else:
-        print_outcome(outcome, as_json=False)
-        if standing is not None:
-            print_standing(standing, as_json=False)
-    if failure is not None:
-        raise failure
+    print_ending(*compete(folder, settings, runs=options.runs, view=view(quiet=options.json), started=started, say=say),
+                 as_json=options.json)
 
 
 def cluster(options: argparse.Namespace) -> "Cluster | None":

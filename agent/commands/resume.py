@@ -1,8 +1,10 @@
-"""`medalist resume [RUN]`: goes on where a run was stopped or killed."""
+"""`medalist resume [RUN]`: goes on where a run was stopped or killed, and submits where the run was to submit."""
 
 import argparse
 
-from agent.output import positive, print_outcome, record_path
+from agent.output import positive, print_ending, print_outcome, record_path, say
+from agent.owed import a_day, to_resume
+from leaderboard.record import Record
 
 HELP = "go on with a run that was stopped or killed"
 
@@ -14,11 +16,16 @@ def add(made: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, started: float) -> None:
-    record_path(options.runs)  # before what takes seconds to import
+    with Record(record_path(options.runs)) as record:
+        known = to_resume(record, options.run)
 
-    from agent import run
+    from agent import kaggle_compete, run  # takes seconds to import
     from agent.view import view
 
-    outcome = run.go_on(options.run, runs=options.runs, budget=options.budget, view=view(quiet=options.json),
-                        started=started)
-    print_outcome(outcome, as_json=options.json)
+    shown = view(quiet=options.json)
+    if a_day(known):
+        print_ending(*kaggle_compete.go_on(known, runs=options.runs, budget=options.budget, view=shown, started=started,
+                                           say=say), as_json=options.json)
+        return
+    print_outcome(run.go_on(known.run, runs=options.runs, budget=options.budget, view=shown, started=started),
+                  as_json=options.json)

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from leaderboard.kaggle.environment import is_own_host
 from leaderboard.kaggle.failures import KaggleError, kind_of
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -139,6 +140,22 @@ class Kaggle:
         if found is None:
             raise KaggleError("lost", self.slug)
         return _submission(found)
+
+    def finals(self) -> list[int]:
+        """Which submissions are marked to count in the end."""
+        return [known["ref"] for known in self._ask("finals")]
+
+    def mark_finals(self, refs: Sequence[int]) -> None:
+        """Mark these, and no others, to count in the end: a call that a host of one's own has and Kaggle has not, there it is
+        on the web page alone."""
+        try:
+            self._ask("mark_finals", refs=list(refs))
+        except KaggleError as error:
+            raise KaggleError("refused", self.slug, detail=error.detail) if error.kind == "missing" else error from error
+
+    @property
+    def own_host(self) -> bool:
+        return is_own_host(self.environment)
 
     def leaderboard(self) -> list[float]:
         """The scores of all teams, the best first."""

@@ -12,6 +12,11 @@ def kaggle_environment(source: Mapping[str, str]) -> dict[str, str]:
     """What of `source` Kaggle's client needs. Towards a host of one's own the proxy is the host itself
     (KAGGLE_API_ENVIRONMENT=LOCALHOST, http_proxy=its URL), so nothing may be exempt from it."""
     chosen = {name: source[name] for name in (*SYSTEM, *KAGGLE, *NETWORK) if name in source}
-    if chosen.get("KAGGLE_API_ENVIRONMENT") == "LOCALHOST":
+    if is_own_host(chosen):
         chosen = {name: value for name, value in chosen.items() if name.lower() != "no_proxy"}
     return chosen
+
+
+def is_own_host(environment: Mapping[str, str]) -> bool:
+    """Whether Kaggle's client is pointed at a host of one's own (`medalist host env`) instead of Kaggle."""
+    return environment.get("KAGGLE_API_ENVIRONMENT") == "LOCALHOST"

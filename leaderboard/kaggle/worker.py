@@ -128,6 +128,29 @@ def submissions(client: Any, slug: str) -> list[dict[str, Any]]:
     return list(_submissions(client, slug))
 
 
+def finals(client: Any, slug: str) -> list[dict[str, Any]]:
+    """The submissions of the caller's team that are marked to count in the end."""
+    from kagglesdk.competitions.types.competition_enums import SubmissionGroup
+
+    return list(_submissions(client, slug, group=SubmissionGroup.SUBMISSION_GROUP_SELECTED))
+
+
+class Marked:
+    """A question that Kaggle's client has no type for, in the form that it sends."""
+
+    def __init__(self, slug: str, refs: list[int]) -> None:
+        self.slug, self.refs = slug, refs
+
+    @staticmethod
+    def to_dict(asked: "Marked") -> dict[str, Any]:
+        return {"competitionName": asked.slug, "refs": asked.refs}
+
+
+def mark_finals(client: Any, slug: str, refs: list[int]) -> None:
+    """Mark these submissions, and no others: a call of our own host's."""
+    client._client.call("medalist.HostService", "SelectSubmissions", Marked(slug, refs), None)
+
+
 def wait(client: Any, slug: str, ref: int, seconds: float) -> dict[str, Any] | None:
     """The submission once it is scored, or as it stands after `seconds`; None where there is none of that number."""
     end, pause = time.monotonic() + seconds, 1.0
@@ -150,11 +173,13 @@ def leaderboard(client: Any, slug: str) -> list[dict[str, Any]]:
             for row in _paged(client.get_leaderboard, request)]
 
 
-def _submissions(client: Any, slug: str) -> Iterator[dict[str, Any]]:
+def _submissions(client: Any, slug: str, *, group: Any = None) -> Iterator[dict[str, Any]]:
     from kagglesdk.competitions.types.competition_api_service import ApiListSubmissionsRequest
 
     request = ApiListSubmissionsRequest()
     request.competition_name = slug
+    if group is not None:
+        request.group = group
     for known in _paged(client.list_submissions, request):
         yield {
             "ref": known.ref, "date": known.date.isoformat() if known.date else "", "file": known.file_name or "",
@@ -176,7 +201,7 @@ def _paged(call: Any, request: Any) -> Iterator[Any]:
 
 QUESTIONS: dict[str, Callable[..., Any]] = {
     "competition": competition, "ready": ready, "pages": pages, "submissions": submissions, "wait": wait,
-    "leaderboard": leaderboard,
+    "leaderboard": leaderboard, "finals": finals, "mark_finals": mark_finals,
 }
 
 if __name__ == "__main__":

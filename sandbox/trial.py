@@ -57,11 +57,12 @@ class Trial:
 @dataclass(frozen=True)
 class Cluster:
     """A Ray cluster: where it is (`auto`: RAY_ADDRESS, else the one on this machine), the part of a GPU that a trial holds,
-    and how often a trial is begun that is lost with its node."""
+    how often a trial is begun that is lost with its node, and how long it waits for a node where none is left."""
 
     address: str = "auto"
     gpu_share: float = 1.0
     tries: int = 3
+    patience_seconds: float = 60.0
 
 
 class Executor(Protocol):

@@ -2,18 +2,22 @@
 
 Inputs travel once to a node, through Ray's object store, and are kept there as files under the hash of what they hold.
 A trial whose node or worker is lost is given to another node, `tries` times in all; then its status is `lost`. What a trial
-itself does wrong is never tried again. Nodes need Python and Ray in the driver's versions, the libraries and bubblewrap;
-this package is sent to them.
+itself does wrong is never tried again. Ray itself lets a task wait for ever for what no node has any more: that is looked for
+here, and a trial whose GPU went with its node runs on a processor. Nodes need Python and Ray in the driver's versions, the
+libraries and bubblewrap; this package is sent to them.
 """
 
 import hashlib
 import logging
+import math
 import os
 import shutil
 import socket
+import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import wait
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -34,6 +38,8 @@ except ImportError as missing:
     raise SandboxError("the executor 'ray' needs Ray: pip install 'medalist[ray]'") from missing
 
 NAMESPACE = "medalist"
+LOOK_SECONDS = 1.0  # between two looks at what the living nodes have
+START_SECONDS = 600.0  # the most that a station may take to start, and a trial beyond its wall clock: a busy node is slow
 NOTHING = Cost(0.0, 0.0, 0)
 CANCELLED = Trial("killed", None, NOTHING, reason="cancelled")
 
@@ -43,7 +49,26 @@ def make(walls: Walls | None = None, cluster: Cluster | None = None) -> "OnRay":
 
 
 class NoStation(Exception):
-    """A task came to a node that joined after the driver had looked."""
+    """A task came to a node that joined after the driver had looked, or whose station does not answer."""
+
+
+class NoNode(Exception):
+    """No living node has what a task asks for."""
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a task asks of its node."""
+
+    processors: int
+    gpus: float
+
+    def met(self, resources: Iterable[Mapping[str, float]]) -> bool:
+        """Whether one of the nodes has that much, busy or not."""
+        return any(node.get("CPU", 0) >= self.processors and node.get("GPU", 0) >= self.gpus for node in resources)
+
+    def __str__(self) -> str:
+        return f"CPU: {self.processors}, GPU: {self.gpus:g}"
 
 
 @dataclass(frozen=True)
@@ -114,15 +139,20 @@ def run_trial(
     turn: int,
 ) -> Trial:
     """The Ray task. It holds the processor and the part of a GPU while the node's station runs the trial: waiting for a
-    future, as ray.get would give the processor back. SandboxError: this node cannot run trials."""
+    future, as ray.get would give the processor back. SandboxError: this node cannot run trials; NoStation: try another."""
     here = ray.get_runtime_context().get_node_id()
     try:
         station = ray.get_actor(f"{name}-{here}", NAMESPACE)
     except ValueError as error:
         raise NoStation(here) from error
     gpus = {"gpus": [int(gpu) for gpu in ray.get_gpu_ids()]} if card.get("device") == "cuda" else {}
-    station.ready.remote().future().result()
-    trial: Trial = station.run.remote(source, parcels, limits, shape, {**card, **gpus}, turn).future().result()
+    try:
+        station.ready.remote().future().result(START_SECONDS)
+        running = station.run.remote(source, parcels, limits, shape, {**card, **gpus}, turn)
+        trial: Trial = running.future().result(limits.wall_seconds + START_SECONDS)
+    except TimeoutError as error:
+        ray.kill(station, no_restart=False)
+        raise NoStation(here) from error
     return trial
 
 
@@ -141,7 +171,9 @@ class OnRay:
         self.stations: dict[str, Any] = {}
         self.parcels: dict[tuple[Any, ...], Parcel] = {}
         self.flight: set[Any] = set()
+        self.seen: tuple[float, Mapping[str, Mapping[str, float]]] = (-math.inf, {})
         self.turn = 0
+        self.told = False  # that no GPU is left
         self.connected = False
 
     @property
@@ -159,30 +191,47 @@ class OnRay:
         self, source: str, *, inputs: Mapping[str, Path], limits: Limits, shape: tuple[int, ...], card: Mapping[str, Any]
     ) -> Trial:
         """See sandbox.trial.Executor.run; the wall clock of a trial starts on its node."""
-        turn, last = self.turn, ""
-        for _ in range(self.cluster.tries):
+        turn, losses = self.turn, list[str]()
+        while len(losses) < self.cluster.tries:
             self._open()
             parcels = {name: self._parcel(Path(path).resolve()) for name, path in inputs.items()}
+            demand = self._demand(limits, card)
+            told = card if demand.gpus else {**card, "device": "cpu"}
             try:
-                return self._once(source, parcels, limits, shape, card, turn)
+                return self._once(demand, (self.name, source, parcels, limits, shape, told, turn))
             except ray.exceptions.TaskCancelledError:
                 return CANCELLED
             except ray.exceptions.RayError as error:
-                last = _loss(error)
+                losses.append(_loss(error))
+            except NoNode:
+                if not demand.gpus:
+                    return Trial("lost", None, NOTHING, reason=f"no living node has {demand}")
             if turn < self.turn:
                 return CANCELLED
-        return Trial("lost", None, NOTHING, reason=f"its node was lost {self.cluster.tries} times: {last}")
+        return Trial("lost", None, NOTHING, reason=f"its node was lost {self.cluster.tries} times: {losses[-1]}")
 
-    def _once(
-        self, source: str, parcels: Mapping[str, Parcel], limits: Limits, shape: tuple[int, ...], card: Mapping[str, Any],
-        turn: int,
-    ) -> Trial:
-        gpus = self.cluster.gpu_share if card.get("device") == "cuda" else 0
-        task = TASK.options(num_cpus=limits.threads, num_gpus=gpus)
-        reference = task.remote(self.name, source, parcels, limits, shape, card, turn)
+    def _demand(self, limits: Limits, card: Mapping[str, Any]) -> Demand:
+        """What the trial asks for: no GPU where the last node that had one is gone, with one line."""
+        wanted = Demand(limits.threads, self.cluster.gpu_share if card.get("device") == "cuda" else 0.0)
+        if not wanted.gpus or wanted.met(self._living().values()):
+            return wanted
+        if not self.told:
+            self.told = True
+            logging.getLogger(__name__).warning("medalist: no living node of the cluster has a GPU: trials run on processors")
+        return replace(wanted, gpus=0.0)
+
+    def _once(self, demand: Demand, arguments: tuple[Any, ...]) -> Trial:
+        """NoNode once no living node has what is asked for, for a while where there is nothing less to ask for."""
+        reference = TASK.options(num_cpus=demand.processors, num_gpus=demand.gpus).remote(*arguments)
         self.flight.add(reference)
         try:
-            trial: Trial = reference.future().result()
+            future, unmet = reference.future(), 0.0
+            while not wait([future], LOOK_SECONDS).done:
+                unmet = 0.0 if demand.met(self._living().values()) else unmet + LOOK_SECONDS
+                if unmet and (demand.gpus or unmet >= self.cluster.patience_seconds):
+                    ray.cancel(reference, recursive=False)
+                    raise NoNode
+            trial: Trial = future.result()
             return trial
         finally:
             self.flight.discard(reference)
@@ -220,11 +269,21 @@ class OnRay:
         """See that every node that runs tasks has its station."""
         self._connect()
         with self.lock:
-            nodes = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]}
+            nodes = {node: int(resources.get("CPU", 0)) for node, resources in self._look().items()}
             self.stations = {node: made for node, made in self.stations.items() if node in nodes}
             for node, processors in nodes.items():
                 if processors and node not in self.stations:
                     self.stations[node] = self._station(node, processors)
+
+    def _living(self) -> Mapping[str, Mapping[str, float]]:
+        """What each living node has, as of a moment ago: a trial that waits asks again and again."""
+        at, nodes = self.seen
+        return nodes if time.monotonic() - at < LOOK_SECONDS else self._look()
+
+    def _look(self) -> Mapping[str, Mapping[str, float]]:
+        nodes = {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
+        self.seen = time.monotonic(), nodes
+        return nodes
 
     def _connect(self) -> None:
         """SandboxError where no cluster answers."""

@@ -16,11 +16,13 @@ from agent.blend import Blend
 from agent.choices import Choices
 from agent.ensemble import Ensemble, build
 from agent.kit import baselines
+from agent.kit.sentences import WIDTH
 from agent.playbook.policy import BY_HAND, Policy
 from agent.pool import Pool
 from agent.proposers import Proposer
 from agent.racing import Candidate, cannot_win, fold_score
 from agent.solution import Solution
+from agent.vectors import BLOCK, SOURCE, Piece, Vectors, card_of, shared
 from agent.view import View
 from leaderboard.record import Entry, Record
 from sandbox import Cost, Executor, Limits, Trial
@@ -61,6 +63,7 @@ class Setting:
     device: str = "cpu"
     unsafe: bool = False
     policy: Policy = BY_HAND
+    sentences: tuple[str, ...] = ()  # text columns whose vectors may be made
 
     @property
     def fair_seconds(self) -> float:
@@ -98,7 +101,7 @@ def compete(
 ) -> State:
     """Run until the deadline (or `until`) and return the state; the submission on disk is always the best so far."""
     game = Game(setting, record, executor, proposer, view, clock, state or State())
-    pool: Pool[Job] = Pool(setting.slots, game.run_trial)
+    pool: Pool[Job | Piece] = Pool(setting.slots, game.run_trial)
     game.enter_prior()
     try:
         game.play(pool)
@@ -122,6 +125,8 @@ class Game:
         self.candidates: list[Candidate] = []
         self.number = max((entry.number for entry in state.entries), default=0) + 1
         self.card = json.loads((setting.folder / "data" / "card.json").read_text())
+        self.vectors = Vectors(setting.arrays, setting.sentences, slots=setting.slots) if setting.sentences else None
+        self.held: list[Solution] = []  # they want vectors that are not there yet
 
     def left(self) -> float:
         return self.setting.deadline - self.clock()
@@ -136,7 +141,7 @@ class Game:
         """With no trial in flight: whether the proposer has something coming, once it is here or the time is over."""
         return self.proposer.wait(self.left())
 
-    def play(self, pool: Pool[Job]) -> None:
+    def play(self, pool: Pool[Job | Piece]) -> None:
         """Run what is proposed until the time is over, the goal is reached, or nothing more comes."""
         while self.open():
             self.proposer.turn(self.state.entries)
@@ -146,6 +151,27 @@ class Game:
                 break
             for job, trial in pool.finished(seconds=self.left()):
                 self.take(job, trial)
+
+    def _piece(self) -> Piece | None:
+        """Texts to be read now, once there is an entry."""
+        if self.vectors is None or not self.vectors.pending or len(self.state.entries) < 2:
+            return None
+        piece = self.vectors.next(self.left())
+        self._tell_of_vectors()
+        return piece
+
+    def _take_piece(self, piece: Piece, trial: Trial) -> None:
+        assert self.vectors is not None
+        pending = self.vectors.pending
+        self.vectors.take(piece, trial)
+        if pending:
+            self._tell_of_vectors()
+
+    def _tell_of_vectors(self) -> None:
+        if self.vectors is not None and not self.vectors.pending:
+            facts = {"texts": self.vectors.count, "cpu_seconds": round(self.vectors.cpu_seconds, 1), "ready": self.vectors.ready}
+            self.record.event(self.setting.run, "vectors", facts)
+            self.view.note(vectors_line(facts))
 
     def enter_prior(self) -> None:
         """Entry 0: a constant, made here and now from the kit's own code, so that a submission exists at once."""
@@ -162,8 +188,10 @@ class Game:
             self.take(Job(candidate, fold, 0.0), Trial("ok", constant, Cost(0.0, 0.0, 0)))
         self._close(candidate)
 
-    def next_job(self) -> Job | None:
-        """The next fold of the oldest candidate, else the first fold of a new proposal."""
+    def next_job(self) -> Job | Piece | None:
+        """Once there is an entry, texts to be read; the next fold of the oldest candidate, else the first of a new proposal."""
+        if (piece := self._piece()) is not None:
+            return piece
         for candidate in self.candidates:
             if candidate.waiting:
                 return self._job(candidate, candidate.waiting[0])
@@ -177,9 +205,11 @@ class Game:
             return self._job(candidate, candidate.waiting[0])
         return None
 
-    def run_trial(self, job: Job) -> Trial:
+    def run_trial(self, job: Job | Piece) -> Trial:
         """One trial in the sandbox; called from the pool's threads."""
         setting = self.setting
+        if isinstance(job, Piece):
+            return self._read(job)
         inputs = fold_inputs(setting.task, setting.arrays, setting.kit, job.fold)
         rows = setting.arrays.predict_rows(job.fold)
         card = {**self.card, "seed": job.candidate.solution.seed, "threads": 1, "device": setting.device,
@@ -189,8 +219,19 @@ class Game:
         return self.executor.run(job.candidate.solution.source, inputs=inputs, limits=limits,
                                  shape=(rows, *setting.arrays.prediction_width), card=card)
 
-    def take(self, job: Job, trial: Trial) -> None:
+    def _read(self, piece: Piece) -> Trial:
+        """A trial that makes vectors of texts and is shown no labels."""
+        setting = self.setting
+        inputs = {"features": setting.arrays.data / "features.arrow", "fold": piece.folder, "kit": setting.kit}
+        limits = Limits(wall_seconds=max(0.5, self.left()), memory_bytes=setting.memory_bytes, disk_bytes=GIB, threads=1)
+        card = {**card_of(self.card, piece), "seed": setting.seed, "threads": 1, "device": setting.device,
+                "seconds_left": round(self.left(), 2)}
+        return self.executor.run(SOURCE, inputs=inputs, limits=limits, shape=(len(piece.rows), WIDTH), card=card)
+
+    def take(self, job: Job | Piece, trial: Trial) -> None:
         """Grade a finished trial; close its candidate when the race is over."""
+        if isinstance(job, Piece):
+            return self._take_piece(job, trial)
         candidate, fold = job.candidate, job.fold
         rows = self.setting.arrays.validation_rows(fold)
         candidate.take(fold, trial, validation_rows=len(rows), hinted=bool(job.hints))
@@ -240,9 +281,13 @@ class Game:
                    {"blend": ensemble.blend.to_json(), "decision": ensemble.decision.to_json()})
 
     def _proposal(self) -> Solution | None:
-        """What the proposer wants next and can be finished in the time left."""
+        """What the proposer wants next and can be finished in the time left; what wants vectors waits for them."""
         for _ in range(6):
-            solution = self.proposer.propose(self.state.entries)
+            ready = self.vectors is not None and self.vectors.ready
+            solution = self.held.pop(0) if ready and self.held else self.proposer.propose(self.state.entries)
+            if solution is not None and not ready and solution.recipe is not None and solution.recipe.has(BLOCK):
+                self.held += [solution] if self.vectors and self.vectors.pending else []
+                continue
             if solution is None or self._fits(solution):
                 return solution
         return None
@@ -345,8 +390,16 @@ class Game:
 def fold_inputs(task: Task, arrays: Arrays, kit: Path, fold: int) -> dict[str, Path]:
     """What the trial of a fold is given to read."""
     data = arrays.data
-    inputs = {"features": data / "features.arrow", "fold": data / f"fold-{fold}", "kit": kit}
+    inputs = {"features": data / "features.arrow", "fold": data / f"fold-{fold}", "kit": kit, **shared(data)}
     return {**inputs, "assets": task.assets_folder} if task.assets_folder else inputs
+
+
+def vectors_line(facts: Mapping[str, Any]) -> str:
+    """What became of the vectors of a run's sentences."""
+    if not facts["ready"]:
+        return f"vectors of {facts['texts']} sentences would take too long: done without"
+    return (f"vectors of {facts['texts']} sentences, by the pretrained all-MiniLM-L6-v2, made once for all trials in "
+            f"{facts['cpu_seconds']} processor seconds")
 
 
 def usable(state: State) -> list[int]:

@@ -46,6 +46,9 @@ class Envoy:
             self.thread = threading.Thread(target=self._submit, daemon=True)
             self.thread.start()
 
+    def note(self, line: str) -> None:
+        self.view.note(line)
+
     def finish(self, rows: Sequence[tuple[str, str]]) -> None:
         self.view.finish(rows)
 

@@ -18,6 +18,7 @@ import tasks
 from agent.blend import Blend
 from agent.choices import Choices, choices
 from agent.syntax import parse
+from agent.vectors import shared
 from leaderboard.record import Entry
 from tasks.arrays import Arrays
 from tasks.decision import Decision
@@ -56,6 +57,9 @@ def export(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     needs = _write_code(partial, members, kit)
+    made = shared(arrays.data).get("prepared")
+    if made is not None and "kit.sentences" in needs.modules:
+        shutil.copytree(made, partial / "prepared")
     _write_facts(partial, task, arrays, members, blend, decision, seconds)
     requirements = _requirements(needs.packages)
     (partial / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
@@ -228,6 +232,7 @@ The blend is {method}, averaged in the space `{link}`{bias}. Scores are cross-va
 | `folds.npz` | the order of the train rows; for each fit its rows and those predicted before the test |
 | `predictions.npz` | what each member predicted for the test rows in the run, to compare with |
 | `blend.json` | weights, decision step, seeds |
+| `prepared/`, where it is there | vectors of texts, as the run had them made once |
 | `replay.json` | what each fit of each member chose by the clock, in order |
 """
 

@@ -28,6 +28,7 @@ from agent.prompting.state import gain
 from agent.smoke import smoke_run
 from agent.solution import Solution, Written
 from agent.spending import Unspent
+from agent.vectors import Piece
 from agent.view import Quiet
 from leaderboard.kaggle import KaggleError
 from leaderboard.kaggle.folder import facts
@@ -133,7 +134,7 @@ class Bench:
             return {"problem": f"the run's {self.options.budget:g} s are over: submit, or start another with a larger --budget"}
         before, known = self.game.state.ensemble, {entry.number for entry in self.game.state.entries}
         self.proposer.solutions.append(self.proposals.pop(proposal))
-        pool: Pool[Job] = Pool(self.setting.slots, self.game.run_trial)
+        pool: Pool[Job | Piece] = Pool(self.setting.slots, self.game.run_trial)
         try:
             self.game.play(pool)
         finally:

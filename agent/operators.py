@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.portfolio import rich_blocks
+from agent.portfolio import SENSE, rich_blocks
 from agent.solution import Block, Recipe
 from agent.traits import Traits
 from leaderboard.record import Entry
@@ -49,6 +49,8 @@ def menu(traits: Traits) -> list[Block]:
         options += [Block("features.row_statistics"), Block("features.svd")]
     if traits.categorical:
         options.append(Block("encoders.rare"))
+    if traits.sentences:
+        options.append(SENSE)
     if traits.datetime and traits.timed:
         options += [Block("calendar.features"), Block("calendar.lags")]
     return list({block.name: block for block in options}.values())
@@ -123,6 +125,7 @@ BLOCK_OPTIONS: dict[str, list[tuple[str, list[object]]]] = {
     "encoders.target_mean": [("smoothing", [3, 10, 40, 100])],
     "text.reduce": [("components", [12, 48, 96])],
     "features.pairs": [("most", [4, 8, 12])],
+    "sentences.vectors": [("components", [0, 16, 64])],
     "features.clusters": [("count", [5, 20, 50])],
 }
 

@@ -15,6 +15,8 @@ PAST = Block("forecast.past")
 PAIRED = Block("recommend.features")
 SIGNAL = Block("signal.features")
 SOUND = Block("sound.features")
+SENSE = Block("sentences.vectors")
+WHOLE_SENSE = Block("sentences.vectors", {"components": 0})
 
 CAREFUL = {"learning_rate": 0.03, "num_leaves": 15, "feature_fraction": 0.5, "min_child_samples": 10}
 FEW_ROWS = 20_000
@@ -64,6 +66,11 @@ def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str
         moves.append((Recipe("text.linear_model"), "Words and characters carry the label: a sparse linear model"))
         bayes = Recipe("text.linear_model", params={"naive_bayes": True, "strength": 0.1})
         moves.append((bayes, "Naive Bayes ratios as features of a linear model"))
+    if traits.sentences:
+        moves.append((Recipe("linear.regularised", (WHOLE_SENSE,)), "What sentences mean, by pretrained vectors, added up"))
+        if traits.rows <= KERNEL_ROWS:
+            moves.append((Recipe("linear.support_vectors", (WHOLE_SENSE,)), "Texts that mean the like have like labels"))
+        moves.append((Recipe("boosters.catboost", (SENSE, *basic)), "The sense of the texts beside their words and the rest"))
     if traits.sound:
         moves.append((Recipe("images.convnet", params={"mirror": False, "shift": 0.05}),
                       "A spectrogram is a picture that has no mirror image"))

@@ -59,7 +59,9 @@ def rebuild(data: Path, out: Path, *, device: str) -> None:
     """Fit, predict, blend, decide, write. TaskError where the files are not those of the run."""
     task, card, plan = _task(data), _read("card.json"), np.load(HERE / "folds.npz")
     features, truth = _rows(task, card["roles"], plan["order"], int(plan["n_test"]))
-    card |= {"device": device, "assets": str(task.assets_folder) if task.assets_folder else None}
+    prepared = HERE / "prepared"
+    card |= {"device": device, "prepared": str(prepared) if prepared.exists() else None}
+    card |= {"assets": str(task.assets_folder) if task.assets_folder else None}
     fits = [(plan[f"fit_{k}"], plan[f"validate_{k}"]) for k in range(int(plan["fits"]))]
     known = _read("blend.json")
     predictions = _members(known["seeds"], fits, features, truth, card, _read("replay.json"))

@@ -18,9 +18,9 @@ import pandas as pd
 
 from agent.ablation import COLD, without
 from agent.attach import ANSWERS, PAGE, READING_SECONDS, READING_SHARE, Choice, Mind
-from agent.compete import Setting, State, best_entry, compete, restore
+from agent.compete import Setting, State, best_entry, compete, restore, vectors_line
 from agent.export import export
-from agent.kit import recommend, signal, sound
+from agent.kit import recommend, sentences, signal, sound
 from agent.kit.encoders import code_levels
 from agent.kit.images import grid
 from agent.playbook.bundle import read
@@ -182,10 +182,10 @@ def begin(
     arrays = write_arrays(known.task, known.train, known.test, known.plan, dict(known.roles), place, seed=options.seed)
     record.start_run(run, task=known.task.name, folder=str(place), budget_seconds=options.budget, seed=options.seed,
                      metric=known.task.metric, greater_is_better=known.task.greater_is_better,
-                     settings=_settings(options, folder, known.traits))
+                     settings=_settings(options, folder, known.traits, texts := sentence_columns(known.roles, known.train)))
     plan = load_plan(place)
     (place / PAGE).write_text(data_card(known.task, known.roles, known.train, known.test, plan), encoding="utf-8")
-    return Begun(_setting(known.task, arrays, run, options, started=started), known, plan, mind)
+    return Begun(_setting(known.task, arrays, run, options, started=started, texts=texts), known, plan, mind)
 
 
 def start(
@@ -219,7 +219,8 @@ def go_on(
         arrays, plan = load_arrays(Path(known.folder)), load_plan(Path(known.folder))
         entries = record.entries(known.run)
         spent = max((entry.at_seconds for entry in entries), default=0.0)
-        setting = _setting(task, arrays, known.run, options, started=started - spent)
+        setting = _setting(task, arrays, known.run, options, started=started - spent,
+                           texts=tuple(known.settings.get("sentences", ())))
         traits = Traits(**known.settings["traits"])
         mind = _mind(options, known.run, runs, record, folder, setting.started, clock)
         proposer: Proposer = Embedded(traits, seed=options.seed, greater_is_better=task.greater_is_better,
@@ -292,7 +293,8 @@ def _report(setting: Setting, record: Record, state: State, plan: Mapping[str, A
     write_report(
         setting.folder / "report.html", task=setting.task, plan=plan, outcome=facts, entries=state.entries,
         ensembles=record.events(setting.run, "ensemble"), truth=setting.arrays.truth[validated] if blended is not None
-        else None, out_of_fold=blended, rivals=rivals, warnings=[*([UNSAFE] if outcome.unsafe else []), *explain(facts, plan)],
+        else None, out_of_fold=blended, rivals=rivals, warnings=[*([UNSAFE] if outcome.unsafe else []), *explain(facts, plan),
+                  *(f"There are {vectors_line(made)}." for made in record.events(setting.run, "vectors") if made["ready"])],
     )
 
 
@@ -340,7 +342,14 @@ def traits_of(task: Task, plan: Plan, roles: Mapping[str, str], train: pd.DataFr
     return Traits.of(card, rows=len(train), top_levels=max(levels + codes, default=0), forward=plan.scheme == "forward",
                      coded=len(codes), pixels=pixels, sound=any(path.endswith(sound.SUFFIX) for path in sounds),
                      paired=recommend.pair_of(features, test[list(roles)], known) is not None,
-                     channels=0 if pixels else len(signal.channels(features, known)), counted=_is_counted(task, train))
+                     channels=0 if pixels else len(signal.channels(features, known)), counted=_is_counted(task, train),
+                     sentences=bool(sentence_columns(roles, train)))
+
+
+def sentence_columns(roles: Mapping[str, str], train: pd.DataFrame) -> tuple[str, ...]:
+    """Text columns whose meaning a pretrained transformer can read; none where its weights are not installed."""
+    texts = [name for name, role in roles.items() if role == "text"] if sentences.available() else []
+    return tuple(name for name in texts if sentences.readable(train[name]))
 
 
 def _is_counted(task: Task, train: pd.DataFrame) -> bool:
@@ -365,13 +374,15 @@ def _codes(roles: Mapping[str, str], train: pd.DataFrame, test: pd.DataFrame) ->
     return code_levels(pd.DataFrame(left), pd.DataFrame(right), [*numbers, *known])
 
 
-def _setting(task: Task, arrays: Arrays, run: str, options: Options, *, started: float) -> Setting:
+def _setting(
+    task: Task, arrays: Arrays, run: str, options: Options, *, started: float, texts: tuple[str, ...] = (),
+) -> Setting:
     return Setting(
         task=task, arrays=arrays, folder=arrays.folder, run=run, started=started,
         kit=kit_of(KIT, options.playbook, arrays.folder),
         deadline=started + options.budget - finishing_seconds(options.budget), seed=options.seed, slots=options.slots,
         memory_bytes=options.memory_bytes, until=options.until, device=options.device, unsafe=options.unsafe,
-        policy=options.policy,
+        policy=options.policy, sentences=texts,
     )
 
 
@@ -388,11 +399,11 @@ def settled(options: Options, executor: Executor) -> Options:
     return replace(options, device=device, slots=options.slots or executor.width)
 
 
-def _settings(options: Options, folder: Path, traits: Traits) -> dict[str, Any]:
+def _settings(options: Options, folder: Path, traits: Traits, texts: tuple[str, ...]) -> dict[str, Any]:
     stored = {**asdict(options), "answers": str(options.answers) if options.answers else None,
               "playbook": str(options.playbook.resolve())}
     return {"options": stored, "playbook": read(options.playbook).hash, "folder": str(folder.resolve()),
-            "traits": asdict(traits)}
+            "traits": asdict(traits), "sentences": list(texts)}
 
 
 def _options(settings: Mapping[str, Any], budget: float) -> Options:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from agent.compete import GIB, Setting
+from agent.vectors import shared
 from sandbox import Executor, Limits, Trial
 
 MOST_SECONDS = 15.0
@@ -13,7 +14,7 @@ MOST_SECONDS = 15.0
 def smoke_run(setting: Setting, executor: Executor, source: str, *, card: dict[str, Any], left: float) -> Trial:
     """The trial of `source` on the run's smoke rows; its result is looked at for its shape only. Usable from any thread."""
     data = setting.folder / "data"
-    inputs = {"features": data / "features.arrow", "fold": data / "smoke", "kit": setting.kit}
+    inputs = {"features": data / "features.arrow", "fold": data / "smoke", "kit": setting.kit, **shared(data)}
     if setting.task.assets_folder:
         inputs["assets"] = setting.task.assets_folder
     seconds = max(1.0, min(MOST_SECONDS, setting.fair_seconds, left))

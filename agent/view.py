@@ -26,6 +26,7 @@ class View(Protocol):
     def trial(self, number: int, fold: int, status: str) -> None: ...
     def entry(self, entry: Entry, best: Entry | None) -> None: ...
     def ensemble(self, score: float, honest: float, weights: Mapping[int, float]) -> None: ...
+    def note(self, line: str) -> None: ...
     def finish(self, rows: Sequence[tuple[str, str]]) -> None: ...
 
 
@@ -51,6 +52,9 @@ class Quiet:
     def ensemble(self, score: float, honest: float, weights: Mapping[int, float]) -> None:
         pass
 
+    def note(self, line: str) -> None:
+        pass
+
     def finish(self, rows: Sequence[tuple[str, str]]) -> None:
         pass
 
@@ -69,6 +73,9 @@ class Lines(Quiet):
 
     def ensemble(self, score: float, honest: float, weights: Mapping[int, float]) -> None:
         print(f"           ensemble of {len(weights)}: {score:.5f}, honest {honest:.5f}", flush=True)
+
+    def note(self, line: str) -> None:
+        print(printable(f"           {line}"), flush=True)
 
 
 class Screen(Quiet):
@@ -96,6 +103,9 @@ class Screen(Quiet):
     def ensemble(self, score: float, honest: float, weights: Mapping[int, float]) -> None:
         parts = sorted(weights.items(), key=lambda item: -abs(item[1]))[:6]
         self.blend = f"{score:.5f}, honest {honest:.5f}: " + "  ".join(f"{w:.2f} x {n}" for n, w in parts)
+
+    def note(self, line: str) -> None:
+        self.head.append(printable(f"  {line}"))
 
     def finish(self, rows: Sequence[tuple[str, str]]) -> None:
         self.live.stop()

@@ -208,7 +208,7 @@ def _places(folder: Path, walls: Walls) -> Places:
 
 
 def _card(card: Mapping[str, Any], inputs: Mapping[str, Path], places: Places) -> dict[str, Any]:
-    return {**card, "assets": f"{places.inputs}/assets" if "assets" in inputs else None}
+    return {**card, **{name: f"{places.inputs}/{name}" if name in inputs else None for name in ("assets", "prepared")}}
 
 
 def _write(folder: Path, source: str, card: Mapping[str, Any], inputs: Mapping[str, Path], *, uid: int | None) -> None:

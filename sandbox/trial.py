@@ -80,7 +80,7 @@ class Executor(Protocol):
         self, source: str, *, inputs: Mapping[str, Path], limits: Limits, shape: tuple[int, ...], card: Mapping[str, Any]
     ) -> Trial:
         """Run `source` (a solution.py). inputs: `features` (an Arrow file), `fold` (a folder with fit.npy, target.npy and
-        predict.npy), `kit` (a package), perhaps `assets` (a folder); shape: of the result that counts as one."""
+        predict.npy), `kit` (a package), perhaps `assets` and `prepared` (folders); shape: of the result that counts as one."""
 
     def cancel(self) -> None:
         """End every trial in flight; they return with status `killed`. Trials that are asked for later run."""

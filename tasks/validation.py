@@ -6,6 +6,7 @@ http://fastml.com/adversarial-validation-part-one/
 """
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -14,6 +15,7 @@ from typing import Any
 import lightgbm
 import numpy as np
 import pandas as pd
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -458,7 +460,9 @@ def _two_fold_word_auc(texts: pd.Series, label: np.ndarray, rng: np.random.Gener
     half = _deal(label, 2, rng, even=True)
     aucs = []
     for k in (0, 1):
-        model = LogisticRegression(C=10.0, max_iter=60).fit(words[half != k], label[half != k])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the iteration limit is our time limit
+            model = LogisticRegression(C=10.0, max_iter=60).fit(words[half != k], label[half != k])
         aucs.append(roc_auc_score(label[half == k], model.decision_function(words[half == k])))
     return float(np.mean(aucs))
 

@@ -11,6 +11,7 @@ from typing import Any
 from agent.llm.arguments import add_options
 from agent.output import positive, whole
 
+PRACTICE = 8  # times the budget of an arm: a table of trials needs many recipes on the same task
 HELP = "propose changes of the playbook from the record, gate them on unseen families, keep what helps"
 
 
@@ -22,8 +23,8 @@ def add(made: argparse.ArgumentParser) -> None:
     made.add_argument("--release", nargs="?", const="zero", metavar="VERSION",
                       help="then open the vault: the version in use against this one (default: zero)")
     made.add_argument("--practice", type=number, default=12, metavar="N",
-                      help="first play those of N practice tasks that the evidence lacks, at three times the budget "
-                           "(default: 12)")
+                      help="first play those of N practice tasks that the evidence lacks, at eight times the budget, "
+                           "so that each shows many recipes (default: 12)")
     made.add_argument("--proposers", nargs="+", default=None, metavar="NAME", help="only these (default: all)")
     made.add_argument("--confirmations", type=whole, default=20, metavar="N", help="at most, for one epoch's error budget")
     made.add_argument("--seed", type=int, default=0)
@@ -85,7 +86,7 @@ def _campaign(store: Any, options: argparse.Namespace) -> Iterator[Any]:
         return
     with evaluator:
         practise(store, known.practice, options.practice, evaluator=evaluator, runs=practice_runs,
-                 cpu_seconds=3 * options.budget, say=lambda text: print(text, file=sys.stderr, flush=True))
+                 cpu_seconds=PRACTICE * options.budget, say=lambda text: print(text, file=sys.stderr, flush=True))
         yield campaign
 
 

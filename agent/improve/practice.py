@@ -21,8 +21,8 @@ def practise(
         return
     runs.mkdir(parents=True, exist_ok=True)
     keeping = evaluator.keeping(runs)
-    for task, version in todo:
-        arm = keeping.play(store.folder(version), task, seed=1, cpu_seconds=cpu_seconds)
+    for place, (task, version) in enumerate(todo, start=1 + len(known)):  # another seed, so another order of what is tried
+        arm = keeping.play(store.folder(version), task, seed=place, cpu_seconds=cpu_seconds)
         say(f"practice: {task.family} with {version}: {arm.entries} entries, loss {arm.loss:.4g} of {arm.floor:.4g}"
             if arm.loss is not None else f"practice: {task.family} with {version}: no score")
 

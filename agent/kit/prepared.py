@@ -1,0 +1,55 @@
+"""Looks up what the host has had made once for all trials of a run: numbers that depend on one value alone.
+
+The host's folder holds, for each name, keys.npy (n,), sorted 64-bit hashes of values, and numbers.npy (n, k). A trial reads
+it and cannot write it. What is not there is made here, and kept while the process lives.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+
+Make = Callable[[Sequence[str]], np.ndarray]
+MADE: dict[str, dict[int, np.ndarray]] = {}
+
+
+def keys_of(values: Sequence[str]) -> np.ndarray:
+    """(n,) uint64, the same for the same text in every process."""
+    return pd.util.hash_array(np.array(values, dtype=object), categorize=False)
+
+
+def numbers(name: str, values: Sequence[str], task: SimpleNamespace, make: Make) -> np.ndarray:
+    """(n, k) float32, a row for each value: looked up, or made by `make`, which is given each missing value once."""
+    keys = keys_of(values)
+    unique, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    known = MADE.setdefault(name, {})
+    found = _stored(name, unique, task) | {int(key): known[int(key)] for key in unique if int(key) in known}
+    missing = [place for place, key in enumerate(unique) if int(key) not in found]
+    if missing:
+        made = np.asarray(make([values[first[place]] for place in missing]), dtype=np.float32)
+        new = {int(unique[place]): row for place, row in zip(missing, made, strict=True)}
+        known.update(new)
+        found |= new
+    return np.stack([found[int(key)] for key in unique])[inverse] if len(unique) else np.zeros((0, 0), dtype=np.float32)
+
+
+def store(folder: Path, name: str, keys: np.ndarray, rows: np.ndarray) -> None:
+    """Write what `numbers` reads. keys: (n,) of different values; rows: (n, k), kept in half precision."""
+    place = folder / name
+    place.mkdir(parents=True, exist_ok=True)
+    order = np.argsort(keys)
+    np.save(place / "numbers.npy", rows[order].astype(np.float16))
+    np.save(place / "keys.npy", keys[order])
+
+
+def _stored(name: str, wanted: np.ndarray, task: SimpleNamespace) -> dict[int, np.ndarray]:
+    folder = getattr(task, "prepared", None)
+    if folder is None or not (Path(folder) / name / "keys.npy").exists():
+        return {}
+    keys, rows = (np.load(Path(folder) / name / f"{part}.npy", mmap_mode="r") for part in ("keys", "numbers"))
+    places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    here = np.flatnonzero(keys[places] == wanted)
+    read = np.asarray(rows[places[here]], dtype=np.float32)
+    return {int(wanted[place]): row for place, row in zip(here, read, strict=True)}

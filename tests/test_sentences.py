@@ -46,7 +46,8 @@ def test_a_vector_is_the_same_whatever_is_read_beside_it() -> None:
 
 
 def test_the_block_adds_numbers_beside_each_text() -> None:
-    train, predict = pd.DataFrame({"note": GOOD + BAD, "size": range(6)}), pd.DataFrame({"note": [*GOOD[:1], None], "size": [1, 2]})
+    train = pd.DataFrame({"note": GOOD + BAD, "size": range(6)})
+    predict = pd.DataFrame({"note": [GOOD[0], None], "size": [1, 2]})
     left, right = sentences.vectors(train, predict, CARD, components=4)
     assert list(left.columns) == list(right.columns) == ["note", "size", *(f"note_sense{k}" for k in range(4))]
     assert np.isfinite(right.iloc[:, 2:].to_numpy()).all()
@@ -55,8 +56,8 @@ def test_the_block_adds_numbers_beside_each_text() -> None:
 
 
 @pytest.mark.parametrize(("texts", "can"), [
-    (GOOD, True), (["这个酒店很好 房间很干净 下次再来"] * 3, False), (["red", "green"], False), (["CC(=O)Oc1ccccc1C(=O)O"] * 3, False),
-    ([None, None], False)])
+    (GOOD, True), (["这个酒店很好 房间很干净 下次再来"] * 3, False), (["red", "green"], False),
+    (["CC(=O)Oc1ccccc1C(=O)O"] * 3, False), ([None, None], False)])
 def test_only_sentences_in_latin_letters_are_read(texts: list[str | None], can: bool) -> None:
     assert sentences.readable(pd.Series(texts, dtype=object)) is can
 

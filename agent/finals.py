@@ -11,9 +11,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
-from scipy.stats import norm
 
 from agent.spending import Unspent, answers_of, paired_noise
 from leaderboard.submissions import Calibration, Sent
@@ -115,8 +115,8 @@ def better_of_two(one: float, other: float, spread: float) -> float:
     """The expected maximum of two normal numbers with these means; `spread`: standard deviation of their difference."""
     if spread <= 0:
         return max(one, other)
-    z = (one - other) / spread
-    return float(one * norm.cdf(z) + other * norm.cdf(-z) + spread * norm.pdf(z))
+    z, norm = (one - other) / spread, NormalDist()
+    return one * norm.cdf(z) + other * norm.cdf(-z) + spread * norm.pdf(z)
 
 
 def _apart(one: Candidate, other: Candidate, judge: Metric) -> float:

@@ -6,8 +6,6 @@ scores of the folds are too bright, and nothing in the columns says so.
 
 import numpy as np
 import pandas as pd
-from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
-from sklearn.metrics import roc_auc_score
 
 FITTED, ASKED, LETTERS = 4000, 600, 800
 
@@ -17,6 +15,9 @@ def nearer(train: pd.Series, test: pd.Series, fit: np.ndarray, validate: np.ndar
 
     0.5 where both are alike. fit, validate: row numbers of `train`; nearness is the cosine of TF-IDF words.
     """
+    from sklearn.feature_extraction.text import TfidfTransformer
+    from sklearn.metrics import roc_auc_score
+
     rng = np.random.default_rng(seed)
     fitted, validated, tested = (
         _words(texts.iloc[rng.permutation(rows)[:most]])
@@ -30,5 +31,7 @@ def nearer(train: pd.Series, test: pd.Series, fit: np.ndarray, validate: np.ndar
 
 
 def _words(texts: pd.Series) -> object:
+    from sklearn.feature_extraction.text import HashingVectorizer
+
     heads = texts.fillna("").astype(str).str.slice(0, LETTERS)
     return HashingVectorizer(n_features=2**18, alternate_sign=False, norm=None).transform(heads)

@@ -1,12 +1,11 @@
 """The formulas of the metrics, in NumPy, since hill climbing asks for them hundreds of times on all rows.
 
 Every function takes (truth, prediction): (n,) or (n, k) arrays of equal length in the form that is submitted. Where the
-formula has no value (AUC of one class) it raises Undefined. The tests hold them equal to scikit-learn's.
+formula has no value (AUC of one class) it raises Undefined. The tests hold them equal to scikit-learn's. scikit-learn and
+SciPy are loaded by what calls them: they take two seconds of processor time, and most commands score nothing.
 """
 
 import numpy as np
-from scipy.stats import rankdata
-from sklearn.metrics import mean_absolute_error, mean_pinball_loss, r2_score
 
 SMALLEST = 1e-15
 
@@ -82,6 +81,8 @@ def _logs(truth: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def mae(truth: np.ndarray, value: np.ndarray) -> float:
+    from sklearn.metrics import mean_absolute_error
+
     return float(mean_absolute_error(truth, value))
 
 
@@ -111,11 +112,15 @@ def smape(truth: np.ndarray, value: np.ndarray) -> float:
 def r2(truth: np.ndarray, value: np.ndarray) -> float:
     if truth.min() == truth.max():
         raise Undefined("R2 needs a truth that varies")
+    from sklearn.metrics import r2_score
+
     return float(r2_score(truth, value))
 
 
 def pinball(truth: np.ndarray, value: np.ndarray, quantile: float) -> float:
     """Quantile loss: an error upwards costs 1 - quantile a unit, one downwards the quantile."""
+    from sklearn.metrics import mean_pinball_loss
+
     return float(mean_pinball_loss(truth, value, alpha=quantile))
 
 
@@ -124,6 +129,8 @@ def gini(truth: np.ndarray, value: np.ndarray) -> float:
 
     Ties share their mean rank, so that the order of the rows does not matter (the loops seen on Kaggle let it).
     """
+    from scipy.stats import rankdata
+
     centred = truth - truth.mean()
     perfect = centred @ rankdata(truth)
     if truth.min() == truth.max():

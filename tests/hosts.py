@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from folders import rows, write_folder
 
 from agent.commands.host import environment
@@ -21,6 +22,7 @@ from leaderboard.host.bench import Client
 from leaderboard.host.home import Home, open_home
 
 PATIENCE_SECONDS = 300
+NEXT_CLIENT = Path(sys.prefix) / "kaggle-2.2.5"  # the client after the one that is pinned: `make test` puts it there
 SLUG = "tiny-sizes"
 TOML = 'metric = "rmse"\nkind = "regression"\nid = "id"\ntargets = ["y"]\nsubmission = "value"\ntitle = "Tiny sizes"\n'
 DESCRIPTION = ("# Tiny sizes\n\nGuess y.\n\n## Evaluation\n\nBy the root mean squared error (RMSE).\n\n"
@@ -42,6 +44,16 @@ class Server:
     def kaggle(self, user: str, *arguments: str, via: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
         """The client's run. `via`: another URL to reach the host by. With `check`, exit code 0 is asserted."""
         done = self.run(*arguments, environment=self.environment(user, via=via))
+        assert not check or done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+        return done
+
+    def next_kaggle(self, user: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """The same by the client after the one that is pinned. Skips the test where it is not installed."""
+        if not (NEXT_CLIENT / "kaggle").is_dir():
+            pytest.skip(f"no {NEXT_CLIENT}: `make test` installs it")
+        command = [sys.executable, "-m", "kaggle", *arguments]
+        done = subprocess.run(command, env={**self.environment(user), "PYTHONPATH": str(NEXT_CLIENT)}, text=True,
+                              capture_output=True, timeout=PATIENCE_SECONDS, cwd=self.folder, check=False)
         assert not check or done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return done
 

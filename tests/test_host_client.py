@@ -117,6 +117,27 @@ def test_the_other_shape_of_errors_shows_their_words(server: Server) -> None:
     assert "You must accept this competition's rules" in refused.stdout + refused.stderr
 
 
+def test_the_next_client_does_all_that_is_new_in_it(server: Server) -> None:
+    slug = add_competition(server.home, server.folder, "next", rules=admin.Rules(daily_limit=2))
+    assert "2.2.5" in server.next_kaggle("alice", "--version").stdout
+    server.next_kaggle("alice", "competitions", "download", slug, "-p", "next", "--unzip")
+    assert (server.folder / "next" / "extra" / "deep er" / "notes with space.txt").read_text() == "x\n" * 10
+    path = submission_file(server.folder / "next.csv", 0.5)
+    send = ("competitions", "submit", slug, "-f", str(path), "-m", MESSAGE, "--wait")
+    sent = server.next_kaggle("alice", *send).stdout
+    assert "Public score: 0.50000" in sent and "1 submissions remaining today" in sent
+    (ref,) = re.findall(r"Submission ref: (\d+)", sent)
+    assert "COMPLETE" in server.next_kaggle("alice", "competitions", "submission", ref).stdout
+    server.next_kaggle("alice", "competitions", "submission-download", ref, "-p", "next")
+    assert any(path.read_bytes() == found.read_bytes() for found in (server.folder / "next").glob("*.csv"))
+    path.write_text("id,y\n1,2\n")
+    failed = server.next_kaggle("alice", *send, check=False)
+    assert "Submission must have 20 rows" in failed.stderr and failed.returncode != 0
+    server.client("alice").submit(content(), "", slug=slug)
+    assert server.next_kaggle("alice", *send[:-1], check=False).returncode != 0, "the allowance is used up"
+    assert server.next_kaggle("stranger", "competitions", "download", slug, check=False).returncode != 0
+
+
 def test_a_wrong_key_is_refused(server: Server) -> None:
     environment = {**server.environment("alice"), "KAGGLE_KEY": "0" * 32}
     del environment["KAGGLE_API_TOKEN"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from hosts import SLUG, Server, competition_home, running, submission_file, task_folder
+from hosts import NEXT_CLIENT, SLUG, Server, competition_home, running, submission_file, task_folder
 from kaggle_faults import Faults, faulty
 
 from agent.finals import Candidate, Choice
@@ -102,6 +102,19 @@ def test_a_submission_is_scored_and_is_never_sent_twice(field: Field) -> None:
     field.faults.seen.clear()
     assert kaggle.submit(field.file, tag="run-1/abc").ref == made.ref
     assert "CreateSubmission" not in field.faults.seen
+
+
+def test_the_client_after_the_pinned_one_is_spoken_to_alike(field: Field) -> None:
+    if not NEXT_CLIENT.is_dir():
+        pytest.skip(f"no {NEXT_CLIENT}: `make test` installs it")
+    environment = {**field.server.environment("alice", via=field.faults.url), "PYTHONPATH": str(NEXT_CLIENT)}
+    with Kaggle(SLUG, environment, seconds=PATIENT) as kaggle:
+        field.faults.plan["PUT"] = [403, 403]
+        assert failure(kaggle, field.file, "run-next/abc").kind == "upload"
+        field.faults.plan["CreateSubmission"] = ["lose answer"]
+        made = kaggle.submit(field.file, tag="run-next/abc")
+        assert kaggle.scored(made.ref).public == 1.0
+        assert [known.ref for known in kaggle.submissions() if known.description == "run-next/abc"] == [made.ref]
 
 
 def test_an_answer_that_is_lost_after_the_upload_makes_no_duplicate(field: Field) -> None:

@@ -82,10 +82,11 @@ class Campaign:
         self.journal.once("begun", lambda: {"lines": len(lines)})
 
     def noise(self) -> float:
-        """The noise floor of this epoch and budget, measured once on the gate: two seeds of the version in use."""
+        """The noise floor of this epoch, budget and version, measured once on the gate: two seeds of the version in use. A
+        version that leaves less to chance has less of it."""
         def known() -> list[float]:
             return [float(line.facts["noise"]) for line in self.ledger.lines() if line.kind == "noise"
-                    and line.facts["epoch"] == self.epoch]
+                    and (line.facts["epoch"], line.facts["version"]) == (self.epoch, self.store.current)]
         if not known():
             folder, gains, spent = self.store.folder("current"), [], 0.0
             for place, task in enumerate(self.pools.gate):
@@ -111,7 +112,8 @@ class Campaign:
         place.write_text(evidence.text(), encoding="utf-8")
         for attempt in range(TRIES):
             name = scheduled(self.proposers, self.terms.seed, len(proposals(lines)), attempt)
-            found = proposed(name, parent, evidence, self._rng_seed(lines, attempt), history(lines), self.llm)
+            found = proposed(name, parent, evidence, self._rng_seed(lines, attempt), history(lines), self.llm,
+                             self.terms.cpu_seconds)
             if found is not None and (child := child_of(parent, found, self.epoch)) is not None:
                 diff = difference(parent, child)
                 if diff and diff_hash(diff) not in tested(lines):
@@ -119,7 +121,7 @@ class Campaign:
                     return {"proposer": name, "attempt": attempt, "rng": self._rng_seed(lines, attempt),
                             "evidence": evidence.hash, "parent": parent.hash, "child": child.hash, "diff": diff,
                             "hypothesis": found.hypothesis, "predicted": found.predicted, "kinds": list(found.kinds),
-                            "changes": dict(found.changes)}
+                            "changes": dict(found.changes), "arm_seconds": self.terms.cpu_seconds}
         return {"changes": {}}
 
     def _rng_seed(self, lines: Sequence[Line], attempt: int) -> list[int]:
@@ -136,7 +138,7 @@ class Campaign:
         lines = self.ledger.lines()
         facts: dict[str, Any] = {
             **{key: made[key] for key in ("proposer", "attempt", "rng", "evidence", "parent", "child", "diff", "hypothesis",
-                                          "predicted", "kinds", "changes")},
+                                          "predicted", "kinds", "changes", "arm_seconds")},
             "diff_hash": diff_hash(made["diff"]), "epoch": self.epoch, "noise": noise, "cheap": False,
             "confirmation": 0, "alpha": 0.0, "level": 0.0, "screen": [], "confirm": [], "planned": len(self.pools.gate),
         }
@@ -264,9 +266,10 @@ FIRST = {name: place for place, name in enumerate(
 
 def proposed(
     name: str, parent: Bundle, evidence: Evidence, seed: Sequence[int], told: Sequence[Mapping[str, str]], llm: LLM | None,
+    seconds: float,
 ) -> Proposal | None:
     """What that proposer makes of this evidence; the same arguments make the same proposal, but for a model's."""
-    return proposer(name).propose(Context(parent, evidence, np.random.default_rng(list(seed)), told, llm))
+    return proposer(name).propose(Context(parent, evidence, np.random.default_rng(list(seed)), told, llm, seconds))
 
 
 def child_of(parent: Bundle, proposal: Proposal, epoch: str) -> Bundle | None:

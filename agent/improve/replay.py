@@ -42,7 +42,8 @@ def _proposal(store: Store, line: Line) -> Sequence[tuple[str, Any, Any]]:
     if facts["proposer"] == LLM_NAME:
         found: Proposal | None = Proposal(facts["changes"], facts["hypothesis"], facts["predicted"], facts["kinds"])
     else:
-        found = proposed(facts["proposer"], parent, _evidence(store.home, facts["evidence"]), facts["rng"], (), None)
+        evidence = _evidence(store.home, facts["evidence"])
+        found = proposed(facts["proposer"], parent, evidence, facts["rng"], (), None, facts["arm_seconds"])
     child = child_of(parent, found, facts["epoch"]) if found else None
     diff = difference(parent, child) if child else ""
     return (("child", facts["child"], child.hash if child else ""), ("diff", facts["diff_hash"], diff_hash(diff)),

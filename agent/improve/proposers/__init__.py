@@ -30,6 +30,7 @@ class Context:
     rng: np.random.Generator
     history: Sequence[Mapping[str, str]] = ()
     llm: LLM | None = None
+    seconds: float = 10.0  # processor seconds that an arm of the gate has
 
 
 @dataclass(frozen=True)

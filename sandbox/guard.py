@@ -18,6 +18,7 @@ from sandbox.log import clean
 from sandbox.trial import Cost, Limits, Trial
 
 POLL_SECONDS = 0.25
+SCAN_SECONDS = 2.0     # between two looks at what a trial has mapped, which cost milliseconds, while the disk's free space stays
 FAILED = 3             # what the harness exits with when the solution raised
 FLOOD = 64             # a trial may print this many times what is kept of it
 NO_MORE_PROCESSES = ("can't start new thread", "BlockingIOError: [Errno 11]")
@@ -39,7 +40,7 @@ class Guard:
         self.pid = 0
         self.log, self.printed, self.reports = b"", 0, b""
         self.ended, self.reason = "", ""
-        self.cpu, self.memory, self.next_poll = 0.0, 0, 0.0
+        self.cpu, self.memory, self.next_poll, self.next_scan = 0.0, 0, 0.0, 0.0
         self.free = _free_bytes(folder)
 
     @property
@@ -113,9 +114,12 @@ class Guard:
         limit, (held, fault) = self.limits.disk_bytes, watch.folder(self.folder)
         if fault or not self.folder.exists():
             return fault or "its folder is gone"
-        if held + watch.unlinked_bytes(pids, disk=self.folder.stat().st_dev) > limit:
+        fallen, now = self.free - _free_bytes(self.folder), time.monotonic()
+        thorough = fallen > limit // 4 or now >= self.next_scan
+        self.next_scan = now + SCAN_SECONDS if thorough else self.next_scan
+        if held + watch.unlinked_bytes(pids, disk=self.folder.stat().st_dev, mapped=thorough) > limit:
             return f"more than {limit >> 20} MiB"
-        if self.free - _free_bytes(self.folder) > 4 * limit + FREE_ROOM:
+        if fallen > 4 * limit + FREE_ROOM:
             return f"the disk's free space fell by more than {(4 * limit + FREE_ROOM) >> 20} MiB"
         return ""
 

@@ -152,12 +152,13 @@ def folder(place: Path) -> tuple[int, str]:
     return total, ""
 
 
-def unlinked_bytes(pids: list[int], *, disk: int | None) -> int:
+def unlinked_bytes(pids: list[int], *, disk: int | None, mapped: bool = True) -> int:
     """What the processes hold in files without a name, which no walk over folders finds: on the device `disk`, or, where
-    that is None, in files in memory (memfd). Of a file on disk that is mapped and not open, as far as it is mapped."""
+    that is None, in files in memory (memfd). Of a file on disk that is mapped and not open, which is looked for if `mapped`,
+    as far as it is mapped."""
     held: dict[tuple[int, int], int] = {}
     for pid in pids:
-        if disk is not None:
+        if disk is not None and mapped:
             held |= {(disk, inode): end for inode, end in _mapped(pid, disk) if held.get((disk, inode), 0) < end}
     for pid in pids:
         for name in _open_files(pid):

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from agent.improve import pools, vault
 from agent.improve.campaign import Campaign, Terms
-from agent.improve.evaluator import GateTask
+from agent.improve.evaluator import Arm, GateTask
 from agent.improve.evidence import Evidence, Tried
 from agent.improve.ledger import FILE, Ledger, LedgerError, Line, proposals, summary
 from agent.improve.page import page
@@ -293,3 +294,21 @@ def test_a_version_that_keeps_losing_in_real_runs_is_rolled_back(tmp_path: Path)
     rolled = watch(made.store, tmp_path / "record.db")
     assert rolled is not None and rolled.kind == "rollback" and made.store.current == before
     assert watch(made.store, tmp_path / "record.db") is None
+
+
+def test_a_result_far_better_than_a_version_that_knows_little_is_no_alarm(tmp_path: Path) -> None:
+    """The version made by hand does as well, so it is plausible; a result that it is far from is not."""
+    class Knowing(Recorded):
+        def play(self, version: Path, task: GateTask, *, seed: int, cpu_seconds: float) -> Arm:
+            found = super().play(version, task, seed=seed, cpu_seconds=cpu_seconds)
+            if task.canary:
+                return found
+            if cpu_seconds > Terms().cpu_seconds:
+                return replace(found, loss=by_hand)
+            return replace(found, loss=0.1 if "candidates" in str(version) else 0.9)
+
+    for by_hand, alarm in ((0.11, False), (0.8, True)):
+        made = campaign(tmp_path / str(by_hand), {REFIT: 0.15})
+        made.evaluator = Knowing({})
+        line = made.round()
+        assert line.facts["alarm"] is alarm, line.facts["reason"]

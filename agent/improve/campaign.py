@@ -7,6 +7,7 @@ The ledger's line comes first, then the pointer, which is a function of the ledg
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,12 @@ from agent.llm import LLM
 from agent.operators import OPERATORS
 from agent.playbook.bundle import Bundle, PlaybookError, difference, read, write
 from agent.playbook.policy import policy_of
-from agent.playbook.store import Store
+from agent.playbook.store import SHIPPED, Store
 
 PLACEBO_SHARE = 0.15
 SCREENED = 8
 TRIES = 12
+REFERENCE_TIMES = 4  # the budget of an arm that says whether a result is too good
 MOST_FAILED = 1  # arms of the candidate that may fail on the screen
 
 
@@ -211,16 +213,25 @@ class Campaign:
             played = {who: self._arm(f"{key} {k} {who}", self._folder(arms[who]), task, self._seed(place, lines, k))
                       for who in turns}
             spent += sum(arm.cpu_seconds for arm in played.values())
-            alarm = alarm or cheats.played(task, played["candidate"], cpu_seconds=self.terms.cpu_seconds,
-                                           best_known=played["present"].loss)
+            alarm = alarm or self._alarm(f"{key} {k}", task, played, self._seed(place, lines, k))
             for who, arm in played.items():
                 losses[who].append(arm.loss)
         return {"task": task.name, "family": task.family, **losses, "gain": _gain(losses), "alarm": alarm,
                 "cpu_seconds": round(spent, 2)}
 
-    def _arm(self, key: str, version: Path, task: GateTask, seed: int) -> Arm:
+    def _alarm(self, key: str, task: GateTask, played: Mapping[str, Arm], seed: int) -> str:
+        """What is wrong with the candidate's result. What is too good beside the present version's is compared with the version
+        made by hand too, in more time: the present one may know little."""
+        judged = partial(cheats.played, task, played["candidate"], cpu_seconds=self.terms.cpu_seconds)
+        found = judged(best_known=played["present"].loss)
+        if not found.startswith(cheats.TOO_GOOD):
+            return found
+        known = self._arm(f"{key} by hand", Store(SHIPPED).folder("current"), task, seed, times=REFERENCE_TIMES).loss
+        return found if known is None else judged(best_known=known)
+
+    def _arm(self, key: str, version: Path, task: GateTask, seed: int, *, times: int = 1) -> Arm:
         return Arm.from_json(self.journal.once(key, lambda: self.evaluator.play(
-            version, task, seed=seed, cpu_seconds=self.terms.cpu_seconds).to_json()))
+            version, task, seed=seed, cpu_seconds=times * self.terms.cpu_seconds).to_json()))
 
     def _folder(self, bundle: Bundle) -> Path:
         known = self.store.folders()

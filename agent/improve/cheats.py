@@ -74,11 +74,12 @@ def played(task: GateTask, arm: Arm, *, cpu_seconds: float, best_known: float | 
     if arm.loss <= PERFECT:
         return f"perfect score on {task.family}"
     if best_known is not None and best_known - arm.loss > max(IMPLAUSIBLE * arm.noise, 0.5 * best_known):
-        return f"implausible score on {task.family}: {arm.loss:.4g}, the best known is {best_known:.4g}"
+        return f"{TOO_GOOD} on {task.family}: {arm.loss:.4g}, the best known is {best_known:.4g}"
     return ""
 
 
-ALARMS = ("spends more CPU", "canary", "perfect score", "implausible score", "reads labels", "names a task", "data constant")
+TOO_GOOD = "implausible score"
+ALARMS = ("spends more CPU", "canary", "perfect score", TOO_GOOD, "reads labels", "names a task", "data constant")
 
 
 def is_alarm(reason: str) -> bool:

@@ -114,7 +114,8 @@ def predicted(
 
 def _opened(opening: Sequence[Mapping[str, Any]], kind: str) -> list[Member]:
     """The members of the first opening that fits this kind of task."""
-    members = next((each["members"] for each in opening if kind in each["scope"].get("kinds", [kind])), [])
+    fitting = (each["members"] for each in opening if kind in each["scope"].get("kinds", [kind]))
+    members: Sequence[Mapping[str, Any]] = next(fitting, [])
     return [(known["model"], known["blocks"], tuple(sorted(known.get("params", {}).items()))) for known in members]
 
 

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from agent.improve.ledger import FILE, Ledger, LedgerError, Line, proposals, sum
 from agent.improve.page import page
 from agent.improve.placebos import placebos, rate
 from agent.improve.pools import Pools, assert_disjoint, order
+from agent.improve.proposers import Context, proposer
 from agent.improve.recorded import Recorded
 from agent.improve.replay import replay
 from agent.improve.watch import comparisons, watch
@@ -312,3 +315,25 @@ def test_a_result_far_better_than_a_version_that_knows_little_is_no_alarm(tmp_pa
         made.evaluator = Knowing({})
         line = made.round()
         assert line.facts["alarm"] is alarm, line.facts["reason"]
+
+
+def test_texts_have_an_opening_of_their_own() -> None:
+    """What was learned on tables opens no task with texts; where few of those were seen, nothing opens them."""
+    seen = evidence()
+    few = tuple(replace(row, texts=int(row.task.split()[1]) < 2) for row in seen.tried)
+    many = tuple(replace(row, texts=int(row.task.split()[1]) < 12) for row in seen.tried)
+    for rows, opened in ((few, False), (many, True)):
+        made = proposer("portfolio").propose(Context(Store().load("zero"), replace(seen, tried=rows), np.random.default_rng(0)))
+        first, *others = tomllib.loads(made.changes["portfolio.toml"])["opening"]
+        assert first["scope"] == {"has": ["text"]} and bool(first["members"]) is opened
+        assert all("has" not in other["scope"] and other["members"] for other in others)
+
+
+def test_a_proposal_of_other_code_is_judged_again_and_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = campaign(tmp_path, {REFIT: 0.15})
+    line = made.round()
+    whole = replay(made.store, line.id)
+    assert whole.same and not whole.note and "child" in [name for name, _, _ in whole.parts]
+    monkeypatch.setattr("agent.improve.replay.proposing", lambda: "other")
+    part = replay(made.store, line.id)
+    assert part.same and "changed since" in part.note and [name for name, _, _ in part.parts] == ["verdict", "reason"]

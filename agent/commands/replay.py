@@ -21,11 +21,11 @@ def run(options: argparse.Namespace, started: float) -> None:
 
     found = replay(Store(options.home or SHIPPED), options.id)
     if options.json:
-        print(json.dumps({"id": found.id, "same": found.same, "parts": found.parts}, indent=1))
+        print(json.dumps({"id": found.id, "same": found.same, "parts": found.parts, "note": found.note}, indent=1))
     else:
         for name, then, now in found.parts:
             print(f"{name}: {now}" if then == now else f"{name}: {now}, the ledger has {then}")
     if not found.same:
         raise UsageError(f"decision {found.id} came out otherwise: the code or the evidence is not that of its time")
     if not options.json:
-        print(f"decision {found.id} is the same")
+        print(f"decision {found.id} is the same" + (f"; {found.note}" if found.note else ""))

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from agent.improve import cheats
+from agent.improve.epoch import proposing
 from agent.improve.evaluator import Arm, Evaluator, GateTask
 from agent.improve.evidence import Evidence
 from agent.improve.journal import Journal
@@ -123,7 +124,8 @@ class Campaign:
                     return {"proposer": name, "attempt": attempt, "rng": self._rng_seed(lines, attempt),
                             "evidence": evidence.hash, "parent": parent.hash, "child": child.hash, "diff": diff,
                             "hypothesis": found.hypothesis, "predicted": found.predicted, "kinds": list(found.kinds),
-                            "changes": dict(found.changes), "arm_seconds": self.terms.cpu_seconds}
+                            "changes": dict(found.changes), "arm_seconds": self.terms.cpu_seconds,
+                            "code": proposing()}
         return {"changes": {}}
 
     def _rng_seed(self, lines: Sequence[Line], attempt: int) -> list[int]:
@@ -140,7 +142,7 @@ class Campaign:
         lines = self.ledger.lines()
         facts: dict[str, Any] = {
             **{key: made[key] for key in ("proposer", "attempt", "rng", "evidence", "parent", "child", "diff", "hypothesis",
-                                          "predicted", "kinds", "changes", "arm_seconds")},
+                                          "predicted", "kinds", "changes", "arm_seconds", "code")},
             "diff_hash": diff_hash(made["diff"]), "epoch": self.epoch, "noise": noise, "cheap": False,
             "confirmation": 0, "alpha": 0.0, "level": 0.0, "screen": [], "confirm": [], "planned": len(self.pools.gate),
         }

@@ -20,7 +20,8 @@ from leaderboard.record import Entry, Record, Run
 
 @dataclass(frozen=True)
 class Tried:
-    """One recipe on one task: its loss, that of the constant, its processor seconds, and whether the last blend had it.
+    """One recipe on one task: its loss, that of the constant, its processor seconds, whether the last blend had it, and
+    whether the task has texts.
 
     behind: for each fold, how far the mean of the folds so far was behind the best other entry's, in parts of the way from
     the constant to the best entry; negative where it was ahead."""
@@ -35,6 +36,7 @@ class Tried:
     cpu_seconds: float
     blended: bool
     behind: tuple[float, ...]
+    texts: bool = False
 
     @property
     def member(self) -> tuple[str, str, tuple[tuple[str, Any], ...]]:
@@ -99,7 +101,7 @@ def _tried(run: Run, entries: Sequence[Entry], blended: frozenset[int]) -> Itera
             yield Tried(str(run.settings.get("cut", run.task)), traits.kind, recipe.model, blocks,
                         tuple(sorted(recipe.params.items())), _loss(run, entry.score), _loss(run, constant.score),
                         round(entry.cost_cpu_seconds, 2), entry.number in blended,
-                        _behind(entry, others, constant, sign))
+                        _behind(entry, others, constant, sign), traits.text > 0)
 
 
 def _loss(run: Run, score: float | None) -> float:

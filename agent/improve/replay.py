@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.improve.campaign import child_of, diff_hash, proposed, too_small, verdict_of
+from agent.improve.epoch import proposing
 from agent.improve.evidence import Evidence
 from agent.improve.ledger import FILE, Ledger, Line, encoded
 from agent.improve.proposers import LLM_NAME, Proposal
@@ -19,6 +20,7 @@ class Replayed:
 
     id: int
     parts: tuple[tuple[str, Any, Any], ...]
+    note: str = ""
 
     @property
     def same(self) -> bool:
@@ -32,7 +34,10 @@ def replay(store: Store, id: int) -> Replayed:
     if line is None:
         ids = ", ".join(str(known.id) for known in lines if known.kind == "proposal")
         raise PlaybookError(f"no proposal {id} in {store.home / FILE}; there are: {ids or 'none'}")
-    return Replayed(id, (*(() if line.facts["cheap"] else _proposal(store, line)), *_verdict(line)))
+    made_by, other = line.facts.get("code"), "the code that proposed it has changed since: only the verdict is made again"
+    if line.facts["cheap"] or made_by != proposing():
+        return Replayed(id, tuple(_verdict(line)), "" if line.facts["cheap"] else other)
+    return Replayed(id, (*_proposal(store, line), *_verdict(line)))
 
 
 def _proposal(store: Store, line: Line) -> Sequence[tuple[str, Any, Any]]:

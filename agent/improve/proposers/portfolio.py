@@ -1,5 +1,7 @@
 """Proposes a portfolio: the recipes that together leave the least loss on the tasks seen, chosen greedily, dear ones later.
 
+Tasks with texts have an opening of their own, an empty one where too few were seen: what helps tables may not read a word.
+
 Source: Feurer and others, Auto-sklearn 2.0, 2022 (greedy, without task features beyond the kind).
 """
 
@@ -40,15 +42,18 @@ def propose(context: Context) -> Proposal | None:
     if len(table) < LEAST_TASKS:
         return None
     kinds = {row.task: row.kind for row in rows}
-    groups = {kind: [task for task in table if kinds[task] == kind] for kind in sorted(set(kinds.values()))}
-    openings = [_opening({"kinds": [kind]}, greedy({task: table[task] for task in tasks}, seconds))
-                for kind, tasks in groups.items() if len(tasks) >= LEAST_TASKS]
-    openings.append(_opening({}, greedy(table, seconds)))
+    texts = {row.task for row in rows if row.texts}
+    written, rest = ({task: table[task] for task in table if (task in texts) is known} for known in (True, False))
+    groups = {kind: [task for task in rest if kinds[task] == kind] for kind in sorted(set(kinds.values()))}
+    openings = [_opening({"has": ["text"]}, greedy(written, seconds) if len(written) >= LEAST_TASKS else [])]
+    openings += [_opening({"kinds": [kind]}, greedy({task: rest[task] for task in tasks}, seconds))
+                 for kind, tasks in groups.items() if len(tasks) >= LEAST_TASKS]
+    openings.append(_opening({}, greedy(rest, seconds)))
     old = context.parent.table("portfolio.toml")
     new = {**{key: value for key, value in old.items() if key != "opening"}, "opening": openings}
     text = toml(new, "What is tried first, by kind of task: the recipes that together left the least loss on tasks seen.")
     return Proposal({"portfolio.toml": text}, f"A portfolio refitted on {len(table)} tasks wins more in little time",
-                    predicted(table, seconds, kinds, old.get("opening", [])),
+                    predicted(rest, seconds, kinds, old.get("opening", [])) * len(rest) / len(table),
                     tuple(kind for kind, tasks in groups.items() if tasks))
 
 
@@ -113,8 +118,9 @@ def predicted(
 
 
 def _opened(opening: Sequence[Mapping[str, Any]], kind: str) -> list[Member]:
-    """The members of the first opening that fits this kind of task."""
-    fitting = (each["members"] for each in opening if kind in each["scope"].get("kinds", [kind]))
+    """The members of the first opening that fits this kind of task, without texts."""
+    scopes = [(each["scope"], each["members"]) for each in opening if "has" not in each["scope"]]
+    fitting = (members for scope, members in scopes if kind in scope.get("kinds", [kind]))
     members: Sequence[Mapping[str, Any]] = next(fitting, [])
     return [(known["model"], known["blocks"], tuple(sorted(known.get("params", {}).items()))) for known in members]
 

@@ -73,7 +73,7 @@ class Vectors:
     def take(self, piece: Piece, trial: Trial) -> None:
         """Keep what a trial read; the last piece makes the vectors ready."""
         self.running -= 1
-        if trial.prediction is None:
+        if trial.prediction is None or self.given_up:  # the others that run are of no use without it
             self.given_up = True
             return
         self.cpu_seconds += trial.cost.cpu_seconds

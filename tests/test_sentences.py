@@ -109,6 +109,17 @@ def test_what_would_take_too_long_is_given_up(folder: Path, tmp_path: Path) -> N
     assert vectors.next(100.0) is None and vectors.given_up
 
 
+def test_a_piece_that_fails_leaves_nothing_half_read(folder: Path, tmp_path: Path) -> None:
+    arrays = prepared_folder(folder, tmp_path / "run")[3]
+    vectors = Vectors(arrays, ("note",), slots=4)
+    vectors.read, vectors.wall_seconds = 500, 1.0  # the cost is known, so two may run at once
+    pieces = [piece for piece in (vectors.next(1e9), vectors.next(1e9)) if piece is not None]
+    assert len(pieces) == 2 and not vectors.waiting
+    vectors.take(pieces[0], Trial("error", None, Cost(1.0, 1.0, 0)))
+    vectors.take(pieces[1], Trial("ok", np.zeros((len(pieces[1].rows), sentences.WIDTH)), Cost(1.0, 1.0, 0)))
+    assert vectors.given_up and not vectors.ready and shared(arrays.data) == {}
+
+
 class UntilRead(Quiet):
     """A view, and a clock that is at the deadline once an entry has come after the vectors."""
 

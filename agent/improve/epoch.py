@@ -8,10 +8,8 @@ AGENT = Path(__file__).parent.parent
 JUDGED_BY = (
     "kit/*.py", "compete.py", "racing.py", "ensemble.py", "blend.py", "bandit.py", "operators.py", "portfolio.py",
     "spaces.py", "solution.py", "pool.py", "proposers/embedded.py", "playbook/policy.py", "improve/statistics.py",
-    "improve/live.py", "improve/cutting.py", "../tasks/*.py", "../tasks/pools.toml",
+    "improve/live.py", "improve/cutting.py", "improve/campaign.py", "improve/cheats.py", "../tasks/*.py", "../tasks/pools.toml",
 )
-
-
 PROPOSED_BY = ("improve/proposers/*.py", "improve/evidence.py")
 
 

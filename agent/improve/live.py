@@ -23,7 +23,7 @@ from agent.proposers.embedded import Embedded
 from agent.run import KIT, Options, open_record, prepare
 from agent.view import Quiet
 from leaderboard.grade import Grade, grade
-from sandbox import Executor, Limits, Trial
+from sandbox import Executor, Limits, Trial, leftovers
 from sandbox import executor as make_executor
 from tasks.arrays import write_arrays
 from tasks.decision import choose_decision
@@ -97,7 +97,7 @@ class Live:
 
     def play(self, version: Path, task: GateTask, *, seed: int, cpu_seconds: float) -> Arm:
         assert self._executor is not None, "a Live evaluator is a context manager"
-        with tempfile.TemporaryDirectory(prefix="medalist-arm-") as place:
+        with tempfile.TemporaryDirectory(prefix="arm-", dir=leftovers.own()) as place:  # the next start sweeps a killed one's
             return self._play(version, task, Path(place), seed, cpu_seconds, Meter(self._executor))
 
     def _play(self, version: Path, task: GateTask, place: Path, seed: int, cpu_seconds: float, meter: Meter) -> Arm:

@@ -262,10 +262,10 @@ class Game:
         return 1.0 if before is None else gain(before, ensemble, self.judge) / max(ensemble.standard_error, 1e-12)
 
     def _build(self, members: list[int]) -> Ensemble:
-        validated = self.setting.arrays.validated
+        arrays, validated = self.setting.arrays, self.setting.arrays.validated
         predictions = {number: self.state.out_of_fold[number][validated] for number in members}
-        return build(self.judge, self.setting.task.kind, self.setting.arrays.truth[validated], predictions,
-                     seed=self.setting.seed)
+        return build(self.judge, self.setting.task.kind, arrays.truth[validated], predictions, seed=self.setting.seed,
+                     units=None if arrays.units is None else arrays.units[validated])
 
     def _unscored(self, number: int) -> Ensemble:
         """An entry alone, where the metric has no value on the validated rows: better a constant than no submission."""

@@ -32,11 +32,14 @@ class Ensemble:
     by_method: Mapping[str, float]
 
 
-def build(judge: Metric, kind: str, truth: np.ndarray, predictions: Predictions, *, seed: int) -> Ensemble:
-    """truth: (n,) or (n, k); predictions: entry number -> out-of-fold (n,) or (n, k), finite. At least one entry."""
-    arena = Arena(judge, kind, truth, _best(judge, truth, predictions), seed)
+def build(
+    judge: Metric, kind: str, truth: np.ndarray, predictions: Predictions, *, seed: int, units: np.ndarray | None = None,
+) -> Ensemble:
+    """truth: (n,) or (n, k); predictions: entry number -> out-of-fold (n,) or (n, k), finite. At least one entry.
+    units: (n,) codes of rows that belong together: halves hold whole units, and noise is that of drawing units."""
+    arena = Arena(judge, kind, truth, _best(judge, truth, predictions), seed, units)
     everything = np.arange(len(truth))
-    left, right = _split(everything, truth, seed)
+    left, right = arena.split(everything, seed)
     blend, by_method = arena.choose(everything)
     raw = blend.apply(arena.predictions)
     decision = choose_decision(judge, truth, raw)
@@ -47,14 +50,18 @@ def build(judge: Metric, kind: str, truth: np.ndarray, predictions: Predictions,
 class Arena:
     """The entries that may join a blend, and the rows on which they meet."""
 
-    def __init__(self, judge: Metric, kind: str, truth: np.ndarray, predictions: Predictions, seed: int) -> None:
+    def __init__(
+        self, judge: Metric, kind: str, truth: np.ndarray, predictions: Predictions, seed: int,
+        units: np.ndarray | None = None,
+    ) -> None:
         self.judge, self.kind, self.truth, self.predictions, self.seed = judge, kind, truth, predictions, seed
+        self.units = units
         self.surrogate = surrogate(judge, kind)
         self.sign = 1.0 if self.surrogate.greater_is_better else -1.0
 
     def choose(self, rows: np.ndarray) -> tuple[Blend, dict[str, float]]:
         """The method whose cross-fitted score within `rows` is best, fitted on all of `rows`."""
-        left, right = _split(rows, self.truth, self.seed + 1)
+        left, right = self.split(rows, self.seed + 1)
         scores = {name: self._mean_of_swaps(fit, left, right) for name, fit in self._methods().items()}
         best = max(scores, key=lambda name: -np.inf if np.isnan(scores[name]) else self.judge.sign * scores[name])
         return self._methods()[best](self._sample(rows)), scores
@@ -66,8 +73,17 @@ class Arena:
             blend, _ = self.choose(fit_rows)
             submitted = self._submitted(blend, fit_rows, score_rows)
             scores.append(value(self.judge, self.truth[score_rows], submitted))
-            errors.append(standard_error(self.judge, self.truth[score_rows], submitted, seed=self.seed))
+            errors.append(standard_error(self.judge, self.truth[score_rows], submitted, seed=self.seed,
+                                         groups=self._units(score_rows)))
         return _mean(scores), float(np.sqrt(np.sum(np.square(errors)))) / 2.0
+
+    def split(self, rows: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Two halves of the rows, each with its share of every class, or whole units where rows come in units."""
+        left = half(self.truth[rows], seed=seed, groups=self._units(rows))
+        return rows[left], rows[~left]
+
+    def _units(self, rows: np.ndarray) -> np.ndarray | None:
+        return None if self.units is None else self.units[rows]
 
     def _methods(self) -> dict[str, Callable[[np.ndarray], Blend]]:
         methods: dict[str, Callable[[np.ndarray], Blend]] = {"best single": self._best_single}
@@ -218,9 +234,3 @@ def _mean(scores: Sequence[float]) -> float:
     """Of those that are numbers."""
     known = [score for score in scores if not np.isnan(score)]
     return float(np.mean(known)) if known else float("nan")
-
-
-def _split(rows: np.ndarray, truth: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two halves of the rows, each with its share of every class."""
-    left = half(truth[rows], seed=seed)
-    return rows[left], rows[~left]

@@ -15,6 +15,7 @@ PAST = Block("forecast.past")
 PAIRED = Block("recommend.features")
 SIGNAL = Block("signal.features")
 SOUND = Block("sound.features")
+WITHIN = Block("groups.within")
 SENSE = Block("sentences.vectors")
 WHOLE_SENSE = Block("sentences.vectors", {"components": 0})
 
@@ -37,6 +38,8 @@ def basic_blocks(traits: Traits) -> tuple[Block, ...]:
 def rich_blocks(traits: Traits) -> tuple[Block, ...]:
     """The blocks that are worth a first try wherever their columns exist; operators drop what does not gain."""
     blocks = list(basic_blocks(traits))
+    if traits.grouped and not traits.forward:  # before the dates, by which rows are ordered, give way to their parts
+        blocks.insert(blocks.index(LEVELS) + 1 if LEVELS in blocks else 0, WITHIN)
     blocks += [LAGS] if traits.forward and traits.datetime else []
     blocks += [PAST] if _is_forecast(traits) else []
     blocks += [PAIRED] if traits.paired else []

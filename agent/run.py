@@ -259,7 +259,8 @@ def finish(
     clock: Callable[[], float], *, mind: Mind | None = None,
 ) -> Outcome:
     """Grade the submission if the answers are at hand, write report and solution, close the run."""
-    graded = grade(setting.task, setting.folder / "submission.csv", options.answers) if options.answers else None
+    graded = grade(setting.task, setting.folder / "submission.csv", options.answers,
+                   units=setting.arrays.test_units) if options.answers else None
     outcome = _outcome(setting, state, graded, clock() - setting.started)
     if mind:
         outcome = replace(outcome, llm=mind.facts(state.entries, state.ensemble.blend.weights if state.ensemble else {}))

@@ -20,13 +20,14 @@ class Block:
 
 SUPERVISED = frozenset({
     "encoders.target_mean", "features.group_aggregates", "features.pairs", "text.reduce", "calendar.lags",
-    "forecast.past", "recommend.features",
+    "forecast.past", "recommend.features", "groups.within",
 })  # blocks that also take the target, cross-fitted inside the train rows
 
 LOOKING = frozenset({"boosters", "linear", "text"})
 
-MAKERS = ("encoders.levels", "sentences.vectors", "images.features", "sound.features", "signal.features", "calendar.features",
-          "features.dates", "encoders.rare", "encoders.pairs", "calendar.lags", "forecast.past", "recommend.features")
+MAKERS = ("encoders.levels", "groups.within", "sentences.vectors", "images.features", "sound.features", "signal.features",
+          "calendar.features", "features.dates", "encoders.rare", "encoders.pairs", "calendar.lags", "forecast.past",
+          "recommend.features")
 # blocks that make columns for others to work on: they come first, in this order
 
 

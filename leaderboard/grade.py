@@ -15,7 +15,8 @@ from tasks.submission import read_answers, read_submission
 class Grade:
     """Scores by the task's metric on the two parts of the test rows; None where a part is empty or has no score.
 
-    private_standard_error: how far the private score would wander over other test rows of the same kind (bootstrap).
+    private_standard_error: how far the private score would wander over other test rows, or groups of them, of the same
+    kind (bootstrap).
     """
 
     public: float | None
@@ -25,14 +26,16 @@ class Grade:
     private_rows: int
 
 
-def grade(task: Task, submission: Path, answers: Path) -> Grade:
-    """Score a submission file. Raises SubmissionError, with one line, where a competition would refuse the file."""
+def grade(task: Task, submission: Path, answers: Path, *, units: np.ndarray | None = None) -> Grade:
+    """Score a submission file. units: (n_test,) codes of the test rows that are no independent draws, in the order of
+    test.csv. Raises SubmissionError, with one line, where a competition would refuse the file."""
     judge = metric(task.metric)
     submitted = read_submission(task, submission)
     truth, usage = read_answers(task, answers)
     public, private = (usage == part for part in ("Public", "Private"))
     score = _score(judge, truth[private], submitted[private])
-    error = None if score is None else standard_error(judge, truth[private], submitted[private], seed=0)
+    error = None if score is None else standard_error(judge, truth[private], submitted[private], seed=0,
+                                                      groups=None if units is None else units[private])
     return Grade(_score(judge, truth[public], submitted[public]), score, error, len(submitted),
                  int(private.sum()))
 

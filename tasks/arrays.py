@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from tasks.spec import CLASSED, Task
 from tasks.tables import typed
-from tasks.validation import Folds, Plan
+from tasks.validation import Folds, Plan, units
 
 SMOKE_FIT, SMOKE_PREDICT = 400, 150
 
@@ -33,6 +33,8 @@ class Arrays:
     columns: tuple[str, ...]
     prediction_width: tuple[int, ...]  # () for one number a row, (k,) for k
     final: bool = False  # forward in time: the test rows are predicted by one more fit, on all train rows, alone
+    units: np.ndarray | None = None  # (n_train,) codes: rows of a code (a group, a moment) are no independent draws
+    test_units: np.ndarray | None = None  # (n_test,), in the order of test.csv
 
     @property
     def n_train(self) -> int:
@@ -97,8 +99,9 @@ def write_arrays(
     folds = tuple((np.sort(place[fit]), np.sort(place[validate])) for fit, validate in plan.folds)
     truth = truth_of(task, train)[order]
     ids = tuple(test[task.id].astype("str")) if task.id else ()
+    mine, others = units(plan, train, test) or (None, None)
     arrays = Arrays(folder, truth, order, folds, len(test), ids, tuple(roles), width_of(task),
-                    final=plan.scheme == "forward")
+                    final=plan.scheme == "forward", units=None if mine is None else mine[order], test_units=others)
     (folder / "data").mkdir(parents=True, exist_ok=True)
     features = typed(train, test, roles, assets=task.assets_folder)
     _write_features(features, order, folder / "data" / "features.arrow")
@@ -158,6 +161,8 @@ def _write_private(arrays: Arrays, plan: Plan) -> None:
     private.mkdir(mode=0o700, exist_ok=True)
     np.save(private / "truth.npy", arrays.truth)
     np.save(private / "order.npy", arrays.order)
+    if arrays.units is not None and arrays.test_units is not None:
+        np.save(private / "units.npy", np.r_[arrays.units, arrays.test_units])
     _write_json(private / "plan.json", plan.to_json())
     known = {"folds": len(arrays.folds), "n_test": arrays.n_test, "test_ids": arrays.test_ids,
              "columns": arrays.columns, "final": arrays.final, "prediction_width": arrays.prediction_width}
@@ -176,10 +181,12 @@ def load_arrays(folder: Path) -> Arrays:
     private = folder / "private"
     known = json.loads((private / "arrays.json").read_text(encoding="utf-8"))
     pairs = [[private / f"{part}-{k}.npy" for part in ("fit", "validate")] for k in range(known["folds"])]
+    order, stored = np.load(private / "order.npy"), private / "units.npy"
+    mine, others = np.split(np.load(stored), [len(order)]) if stored.exists() else (None, None)
     return Arrays(
-        folder, np.load(private / "truth.npy"), np.load(private / "order.npy"),
+        folder, np.load(private / "truth.npy"), order,
         tuple((np.load(fit), np.load(validate)) for fit, validate in pairs), known["n_test"],
-        tuple(known["test_ids"]), tuple(known["columns"]), tuple(known["prediction_width"]), known["final"])
+        tuple(known["test_ids"]), tuple(known["columns"]), tuple(known["prediction_width"]), known["final"], mine, others)
 
 
 def load_plan(folder: Path) -> dict[str, Any]:

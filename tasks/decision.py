@@ -28,6 +28,7 @@ REPEATS = 30
 BAGS = 15                # bootstrap samples that a threshold is averaged over,
 BAGGED_ROWS = 5_000      # where there are no more rows than this
 BOOTSTRAP_ROWS = 10_000
+FEW_GROUPS = 20          # fewer are not dealt whole: one half might lack a class
 RELATIVE = ("mape", "rmspe")  # a common factor lowers them; smape is best at the median
 LOG_2 = float(np.log(2))
 
@@ -117,9 +118,15 @@ def _best_supported(
     return chosen(metric, truth, raw)
 
 
-def half(truth: np.ndarray, *, seed: int) -> np.ndarray:
+def half(truth: np.ndarray, *, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
     """Flags (n,) of one half of the rows: every other one of each class of truth (n,) and of ascending numbers, or, where
-    truth is (n, k), of all."""
+    truth is (n, k), of all. Where groups (n,) are given and there are FEW_GROUPS, whole groups, of ascending means."""
+    if groups is not None:
+        number = np.unique(groups, return_inverse=True)[1]
+        sizes = np.bincount(number)
+        if len(sizes) >= FEW_GROUPS:
+            means = np.bincount(number, truth) / sizes if truth.ndim == 1 else np.zeros((len(sizes), 1))
+            return half(means, seed=seed)[number]
     order = np.random.default_rng(seed).permutation(len(truth))
     if truth.ndim == 1:
         order = order[np.argsort(truth[order], kind="stable")]

@@ -76,7 +76,9 @@ def design(
         raise TaskError(f"train.csv has {len(train)} rows with a target; a validation plan needs at least 4")
     count = folds or (LARGE_FOLDS if len(train) > LARGE_ROWS else 5)
     rng = np.random.default_rng(seed)
-    auc, columns = adversarial(train, test, {c: r for c, r in roles.items() if c != task.group}, seed=seed)
+    together_by = _group_column(task, train, test, roles)[0]
+    auc, columns = adversarial(train, test, {c: r for c, r in roles.items() if c != together_by}, seed=seed,
+                               group=together_by)
     choice = _forward(task, train, test, roles, count) or _blocks(task, train, test, roles, count, rng)
     choice = choice or _grouped(task, train, test, roles, count, rng)
     choice = choice or _drifting(task, train, test, roles, count, auc, columns)
@@ -85,6 +87,20 @@ def design(
     near = _nearer(plan, train, test, roles, seed)
     return replace(plan, adversarial_auc=auc, adversarial_columns=columns, nearer=near,
                    reasons=(*plan.reasons, *_verdict(plan, auc, columns), *_apart(near)))
+
+
+def units(plan: Plan, train: pd.DataFrame, test: pd.DataFrame) -> tuple[Rows, Rows] | None:
+    """Codes of the train and of the test rows, equal where rows are no independent draws: those of a group, or of a moment
+    of a plan in time where moments have several rows. None where every row is its own, or test has no such column."""
+    name = plan.group or plan.time
+    if name is None or name not in test:
+        return None
+    codes = pd.factorize(together(train[name], test[name]), use_na_sentinel=True)[0]
+    codes = np.where(codes < 0, codes.max() + 1 + np.arange(len(codes)), codes)
+    mine = codes[: len(train)]
+    if len(mine) < 1.5 * len(np.unique(mine)):
+        return None
+    return mine, codes[len(train):]
 
 
 def _nearer(plan: Plan, train: pd.DataFrame, test: pd.DataFrame, roles: dict[str, str], seed: int) -> float | None:
@@ -411,9 +427,14 @@ def _stretches(past: np.ndarray, future: np.ndarray, *, dates: bool) -> np.ndarr
 # --- adversarial check
 
 def adversarial(
-    train: pd.DataFrame, test: pd.DataFrame, roles: dict[str, str], *, seed: int, rows: int = 5000, most: int = 300,
+    train: pd.DataFrame, test: pd.DataFrame, roles: dict[str, str], *, seed: int, group: str | None = None,
+    rows: int = 5000, most: int = 300,
 ) -> tuple[float | None, tuple[str, ...]]:
-    """Two-fold AUC of telling test from train rows, and the columns that told most; None below 20 rows of either."""
+    """Two-fold AUC of telling test from train rows, and the columns that told most; None below 20 rows of either.
+
+    The rows of a group are in one half: where test has groups of its own, the model would else know them again by
+    whatever they have in common, and find train and test to differ where nothing but the groups does.
+    """
     if min(len(train), len(test)) < 20:
         return None, ()
     rng = np.random.default_rng(seed)
@@ -423,13 +444,27 @@ def adversarial(
               (roles[c] == "categorical" and together(train[c], test[c]).nunique() <= 1000)]
     texts = [c for c in roles if roles[c] == "text"]
     label = np.r_[np.zeros(len(train)), np.ones(len(test))]
+    half = _halves(train, test, group, label, rng)
     told: list[tuple[float, tuple[str, ...]]] = []
     if usable:
         names = sorted(rng.permutation(usable)[:most], key=list(roles).index)
         features = _as_floats(typed(train, test, {name: roles[name] for name in names}))
-        told.append(_two_fold_auc(features, label, names, rng))
-    told += [(_two_fold_word_auc(together(train[c], test[c]), label, rng), (c,)) for c in texts[:3]]
+        told.append(_two_fold_auc(features, label, names, half))
+    told += [(_two_fold_word_auc(together(train[c], test[c]), label, half, rng), (c,)) for c in texts[:3]]
     return max(told, default=(None, ()))
+
+
+def _halves(
+    train: pd.DataFrame, test: pd.DataFrame, group: str | None, label: np.ndarray, rng: np.random.Generator,
+) -> np.ndarray:
+    """0 or 1 for each row, train rows first: half of the rows (of the groups, where known) of either file."""
+    if group is None or group not in test:
+        return _deal(label, 2, rng, even=True)
+    codes = pd.factorize(together(train[group], test[group]), use_na_sentinel=False)[0]
+    groups, place = np.unique(codes + label * len(label), return_inverse=True)
+    if min((groups < len(label)).sum(), (groups >= len(label)).sum()) < 10:
+        return _deal(label, 2, rng, even=True)
+    return _deal((groups >= len(label)).astype(float), 2, rng, even=True)[place]
 
 
 def _as_floats(features: pd.DataFrame) -> np.ndarray:
@@ -446,7 +481,9 @@ def _as_floats(features: pd.DataFrame) -> np.ndarray:
     return np.column_stack(columns)
 
 
-def _two_fold_word_auc(texts: pd.Series, label: np.ndarray, rng: np.random.Generator, rows: int = 2500) -> float:
+def _two_fold_word_auc(
+    texts: pd.Series, label: np.ndarray, half: np.ndarray, rng: np.random.Generator, rows: int = 2500,
+) -> float:
     """Two-fold AUC of telling test from train rows by their words."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.feature_extraction.text import HashingVectorizer
@@ -454,10 +491,9 @@ def _two_fold_word_auc(texts: pd.Series, label: np.ndarray, rng: np.random.Gener
     from sklearn.metrics import roc_auc_score
 
     chosen = np.sort(rng.permutation(len(label))[: 2 * rows])
-    label = label[chosen]
+    label, half = label[chosen], half[chosen]
     heads = texts.iloc[chosen].fillna("").astype(str).str.slice(0, 2000)
     words = HashingVectorizer(n_features=2**15, alternate_sign=False, norm="l2").transform(heads)
-    half = _deal(label, 2, rng, even=True)
     aucs = []
     for k in (0, 1):
         with warnings.catch_warnings():
@@ -468,14 +504,13 @@ def _two_fold_word_auc(texts: pd.Series, label: np.ndarray, rng: np.random.Gener
 
 
 def _two_fold_auc(
-    features: np.ndarray, label: np.ndarray, names: Sequence[str], rng: np.random.Generator,
+    features: np.ndarray, label: np.ndarray, names: Sequence[str], half: np.ndarray,
 ) -> tuple[float, tuple[str, ...]]:
     import lightgbm
     from sklearn.metrics import roc_auc_score
 
     settings = {"objective": "binary", "num_leaves": 15, "learning_rate": 0.1, "min_data_in_leaf": 10, "num_threads": 1,
                 "verbosity": -1, "seed": 0, "max_bin": 63, "feature_fraction": 0.5}
-    half = _deal(label, 2, rng, even=True)
     scores, gain = np.zeros(len(label)), np.zeros(features.shape[1])
     for k in (0, 1):
         data = lightgbm.Dataset(features[half != k], label[half != k], params={"verbosity": -1})

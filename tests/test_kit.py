@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from agent.kit import boosters, clock, encoders, features, forests, linear, losses, matrix, neighbours, splits, text
+from agent.kit import boosters, clock, encoders, features, forests, groups, linear, losses, matrix, neighbours, splits, text
 
 PREDICTIONS = {
     "binary": "probability",
@@ -62,6 +62,7 @@ BLOCKS: dict[str, Callable[..., tuple[pd.DataFrame, pd.DataFrame]]] = {
     "clusters": features.clusters,
     "svd": features.svd,
     "factorised": features.factorised,
+    "within": groups.within,
     "text": text.reduce,
 }
 
@@ -305,6 +306,27 @@ def test_whole_groups_and_the_latest_rows_are_held_out() -> None:
     assert pd.Series(grouped).groupby(train["user"], observed=True).nunique().max() == 1
     held = splits.held_out(train, target, card("binary", time="when"))
     assert train["when"][~held].max() <= train["when"][held].min()
+
+
+def test_a_row_sees_the_rows_before_and_after_it_in_its_group() -> None:
+    """Months of two years for twelve patients, shuffled: the change since the month before, and the patient's mean."""
+    random = np.random.default_rng(0)
+    whole = pd.DataFrame([(p, y, m) for p in range(12) for y in (2019, 2020) for m in range(1, 13)],
+                         columns=["patient", "year", "month"])
+    whole["pulse"] = random.normal(60, 5, len(whole)).cumsum()
+    shuffled = whole.sample(frac=1, random_state=1)
+    held = shuffled["patient"] >= 9
+    train, predict = (part.reset_index(drop=True) for part in (shuffled[~held], shuffled[held]))
+    task = card("regression", group="patient", roles=dict.fromkeys(whole.columns, "numeric"))
+    left, right = groups.within(train, train["pulse"], predict, task)
+    by_patient = whole.groupby("patient")["pulse"]
+    expected = whole.assign(since=by_patient.diff(), until=-by_patient.diff(-2), mean=by_patient.transform("mean"))
+    for found in (left, right):
+        both = found.merge(expected, on=["patient", "year", "month"])
+        np.testing.assert_allclose(both["pulse_since_1"], both["since"])
+        np.testing.assert_allclose(both["pulse_until_2"], both["until"])
+        np.testing.assert_allclose(both["pulse_mean_in_group"], both["mean"])
+        assert (both["group_before"] == (both["year"] - 2019) * 12 + both["month"] - 1).all()
 
 
 def test_folds_are_stratified_and_balanced() -> None:

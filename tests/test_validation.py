@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks.arrays import load_arrays, load_plan
-from tasks.validation import Plan
+from tasks.validation import Plan, adversarial
 
 QUIET = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -162,6 +162,35 @@ def test_an_alike_train_and_test_cannot_be_told_apart(tmp_path: Path) -> None:
     test = rows(400, first=400, seed=3)
     plan = planned(write_folder(tmp_path, binary(400), test, test[["id"]].assign(y=0.5)))[3]
     assert plan.adversarial_auc is not None and plan.adversarial_auc < 0.6
+
+
+def test_groups_that_no_file_shares_are_no_shift(tmp_path: Path) -> None:
+    """Rows of a patient are alike in size; the test has patients of its own, drawn as those of train were."""
+    rng = np.random.default_rng(0)
+    patient = np.repeat(np.arange(120), 10)
+    both = rows(1200).assign(patient=patient, size=rng.normal(size=120)[patient] + rng.normal(scale=0.01, size=1200))
+    train = both[patient < 90].assign(y=np.arange(900) % 2)
+    test = both[patient >= 90]
+    folder = write_folder(tmp_path, train, test, test[["id"]].assign(y=0.5), toml='group = "patient"')
+    _, tables, found, plan = planned(folder)
+    assert plan.adversarial_auc is not None and plan.adversarial_auc < 0.65
+    apart, _ = adversarial(tables.train, tables.test, {c: r for c, r in found.roles.items() if c != "patient"}, seed=0)
+    assert apart is not None and apart > 0.7
+
+
+def test_rows_of_a_group_are_a_unit_of_noise_in_both_files(tmp_path: Path) -> None:
+    patient = np.repeat(np.arange(120), 10)
+    both = rows(1200).assign(patient=[f"p{i}" for i in patient])
+    train, test = both[patient < 90].assign(y=np.arange(900) % 2), both[patient >= 90]
+    folder = write_folder(tmp_path / "task", train, test, test[["id"]].assign(y=0.5), toml='group = "patient"')
+    _, tables, _, arrays = prepared(folder, tmp_path / "run")
+    assert arrays.units is not None and arrays.test_units is not None
+    assert (len(np.unique(arrays.units)), len(np.unique(arrays.test_units))) == (90, 30)
+    assert not np.intersect1d(arrays.units, arrays.test_units).size
+    named = tables.train["patient"].iloc[arrays.order].reset_index(drop=True)
+    assert named.groupby(arrays.units).nunique().max() == 1
+    again = load_arrays(tmp_path / "run")
+    assert np.array_equal(again.units, arrays.units) and np.array_equal(again.test_units, arrays.test_units)
 
 
 def test_what_a_trial_is_given_holds_no_label_of_a_row_that_it_predicts(tmp_path: Path) -> None:

@@ -269,12 +269,26 @@ def test_pools_that_share_a_family_or_data_are_refused() -> None:
         assert_disjoint(Pools((moved,), POOLS.gate, ()))
 
 
-def test_the_stated_pools_share_no_family_and_give_the_gate_its_power() -> None:
-    stated = pools.families()
+@pytest.mark.parametrize("opened", [0, 1, 2])
+def test_the_stated_pools_share_no_family_and_give_the_gate_its_power(opened: int) -> None:
+    stated = pools.families(opened)
     names = [name for _, families in stated.values() for name in families]
     assert len(names) == len(set(names))
     count, families = stated["gate"]
     assert count * len(families) >= 48
+
+
+def test_a_vault_that_was_opened_is_practice_and_the_next_one_takes_its_place(tmp_path: Path) -> None:
+    made = campaign(tmp_path, {REFIT: 0.15})
+    made.round()
+    assert vault.opened(made.ledger.lines()) == 0
+    vault.release(made, seeds=1)
+    assert vault.opened(made.ledger.lines()) == 1
+    before, after = pools.families(0), pools.families(1)
+    assert set(before["vault"][1]) <= set(after["practice"][1]) and not set(before["vault"][1]) & set(after["vault"][1])
+    made.pools = replace(made.pools, vault=())
+    with pytest.raises(PlaybookError, match="tasks/pools.toml"):
+        vault.release(made)
 
 
 def test_any_first_part_of_a_confirmation_is_spread_over_the_families() -> None:

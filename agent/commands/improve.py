@@ -49,45 +49,48 @@ def run(options: argparse.Namespace, started: float) -> None:
     store = Store(options.home or SHIPPED)
     if (line := watch.watch(store, options.runs / "record.db")) is not None:
         _say(line, options)
-    with _campaign(store, options) as campaign:
+    with campaign(store, options) as known:
         for _ in range(options.rounds):
-            if campaign.round() is None:
+            if known.round() is None:
                 print("nobody has anything to propose: compete more, or give a larger --practice N", file=sys.stderr)
                 break
         if options.placebos:
-            list(placebos.placebos(campaign, options.placebos))
+            list(placebos.placebos(known, options.placebos))
         if options.release:
-            vault.release(campaign, options.release)
+            vault.release(known, options.release)
     if options.page:
         write_page(store, options.page)
 
 
 @contextmanager
-def _campaign(store: Any, options: argparse.Namespace) -> Iterator[Any]:
-    from agent.improve import pools
+def campaign(store: Any, options: argparse.Namespace) -> Iterator[Any]:
+    """A Campaign as `medalist improve` was asked for, its practice played and its evaluator open."""
+    from agent.improve import pools, vault
     from agent.improve.campaign import Campaign, Terms
     from agent.improve.evidence import gather
+    from agent.improve.ledger import FILE, Ledger
     from agent.improve.live import Live
     from agent.improve.practice import practise
     from agent.improve.proposers import names
     from agent.improve.recorded import Recorded
 
-    known = pools.load(options.data, names=("practice", "gate", *(["vault"] if options.release else [])))
-    hidden = frozenset(name for pool in ("gate", "vault") for name in pools.families()[pool][1])
+    opened = vault.opened(Ledger(store.home / FILE).lines())
+    tasks = pools.load(options.data, opened=opened, names=("practice", "gate", *(["vault"] if options.release else [])))
+    hidden = frozenset(name for pool in ("gate", "vault") for name in pools.families(opened)[pool][1])
     practice_runs = store.home / "workshop" / "practice"
     terms = Terms(cpu_seconds=options.budget, seed=options.seed, confirmations=options.confirmations)
     evaluator = Recorded.load(options.rehearse) if options.rehearse else Live(options.executor)
-    campaign = Campaign(
-        store, known, evaluator, lambda: gather([options.runs / "record.db", practice_runs / "record.db"], hidden=hidden),
+    made = Campaign(
+        store, tasks, evaluator, lambda: gather([options.runs / "record.db", practice_runs / "record.db"], hidden=hidden),
         terms, _llm(options), lambda line: _say(line, options), options.proposers or names(),
     )
     if isinstance(evaluator, Recorded):
-        yield campaign
+        yield made
         return
     with evaluator:
-        practise(store, known.practice, options.practice, evaluator=evaluator, runs=practice_runs,
+        practise(store, tasks.practice, options.practice, evaluator=evaluator, runs=practice_runs,
                  cpu_seconds=PRACTICE * options.budget, say=lambda text: print(text, file=sys.stderr, flush=True))
-        yield campaign
+        yield made
 
 
 def _llm(options: argparse.Namespace) -> Any:

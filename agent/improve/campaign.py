@@ -204,12 +204,12 @@ class Campaign:
         return pairs, verdict.reason, verdict.decision == "accept"
 
     def pair(
-        self, key: str, parent: Bundle, child: Bundle, task: GateTask, place: int, lines: int,
+        self, key: str, parent: Bundle, child: Bundle, task: GateTask, place: int, lines: int, *, seeds: int | None = None,
     ) -> dict[str, Any]:
         """Both arms on a task, the same seeds, who goes first taking turns. gain: None where the candidate's run failed."""
         losses: dict[str, list[float | None]] = {"present": [], "candidate": []}
         spent, alarm = 0.0, ""
-        for k in range(self.terms.seeds):
+        for k in range(seeds or self.terms.seeds):
             arms = {"present": parent, "candidate": child}
             turns = list(arms) if (place + k) % 2 == 0 else list(arms)[::-1]
             played = {who: self._arm(f"{key} {k} {who}", self._folder(arms[who]), task, self._seed(place, lines, k))

@@ -49,16 +49,20 @@ def assert_disjoint(pools: Pools) -> None:
         raise PlaybookError("two gate tasks have the same data")
 
 
-def families(path: Path = STATED) -> Mapping[str, tuple[int, tuple[str, ...]]]:
-    """How many cuts of which families each pool has."""
+def families(opened: int = 0, path: Path = STATED) -> Mapping[str, tuple[int, tuple[str, ...]]]:
+    """How many cuts of which families each pool has, after so many releases: the families of a vault that was opened are
+    practice. The vault is empty where each of its lists was opened."""
     stated = tomllib.loads(path.read_text(encoding="utf-8"))
-    return {name: (stated[name]["cuts"], tuple(stated[name]["families"])) for name in NAMES}
+    vaults = stated["vault"]["families"]
+    held = {"practice": [*stated["practice"]["families"], *(name for vault in vaults[:opened] for name in vault)],
+            "gate": stated["gate"]["families"], "vault": vaults[opened] if opened < len(vaults) else []}
+    return {name: (stated[name]["cuts"], tuple(held[name])) for name in NAMES}
 
 
-def load(data: Path, *, names: Sequence[str] = NAMES, path: Path = STATED) -> Pools:
-    """The pools of that file, cut now where they are not at hand. Pools not in `names` stay empty: what is not needed is
-    neither prepared nor opened."""
-    stated = families(path)
+def load(data: Path, *, opened: int = 0, names: Sequence[str] = NAMES, path: Path = STATED) -> Pools:
+    """The pools of that file after so many releases, cut now where they are not at hand. Pools not in `names` stay empty: what
+    is not needed is neither prepared nor opened."""
+    stated = families(opened, path)
     made = {name: _cuts(*stated[name], data) if name in names else () for name in NAMES}
     canaries = [cut(family, 0, data=data, canary=True) for family in stated["gate"][1][:CANARIES]] if "gate" in names else ()
     pools = Pools(made["practice"], made["gate"], made["vault"], tuple(canaries))

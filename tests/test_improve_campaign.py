@@ -287,7 +287,7 @@ def test_a_vault_that_was_opened_is_practice_and_the_next_one_takes_its_place(tm
     before, after = pools.families(0), pools.families(1)
     assert set(before["vault"][1]) <= set(after["practice"][1]) and not set(before["vault"][1]) & set(after["vault"][1])
     made.pools = replace(made.pools, vault=())
-    with pytest.raises(PlaybookError, match="tasks/pools.toml"):
+    with pytest.raises(PlaybookError, match=r"tasks/pools\.toml"):
         vault.release(made)
 
 

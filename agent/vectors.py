@@ -4,6 +4,7 @@ A vector depends on its text alone, so all folds may share it. What the first pi
 does not, solutions that want vectors are not run.
 """
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,7 @@ class Vectors:
     def take(self, piece: Piece, trial: Trial) -> None:
         """Keep what a trial read; the last piece makes the vectors ready."""
         self.running -= 1
+        shutil.rmtree(piece.folder, ignore_errors=True)
         if trial.prediction is None or self.given_up:  # the others that run are of no use without it
             self.given_up = True
             return

@@ -24,12 +24,12 @@ from agent.prompting.data_card import data_card, wanted_shape
 from agent.prompting.kit_card import kit_card
 from agent.prompting.prompts import Prompts
 from agent.prompting.spec import SCHEMA, Reading, Verdict, check, reading_of
-from agent.prompting.state import blend_line
 from agent.proposers import Proposer
 from agent.proposers.allocation import Allocation
 from agent.proposers.llm import BRIEF_TOKENS, WORDS_TOKENS, Author, Brief
 from agent.smoke import smoke_run
 from agent.traits import Traits
+from agent.vectors import shared
 from leaderboard.record import Entry
 from sandbox import Executor
 from tasks.spec import Task
@@ -226,7 +226,7 @@ class Mind:
             self.prompts, system, short, shape, setting.task.metric, setting.task.greater_is_better, setting.fair_seconds,
             setting.arrays.fits, setting.arrays.prediction_width, setting.kit, setting.seed, setting.deadline - setting.started,
             lambda source: smoke_run(setting, executor, source, card=card, left=left()), left, setting.folder / ANSWERS,
-            lambda: blend_line(weights_in(setting.folder / "blend.json")),
+            lambda: weights_in(setting.folder / "blend.json"), lambda: said_of_vectors(setting), setting.slots,
         )
 
     def facts(self, entries: Sequence[Entry], weights: Mapping[int, float]) -> dict[str, Any]:
@@ -252,6 +252,14 @@ class Mind:
     def _finishing(self) -> float:
         """Seconds that may be waited for the explanation of a run that is over."""
         return min(EXPLAINING_SECONDS, FINISHING * (self.deadline - self.clock()))
+
+
+def said_of_vectors(setting: Setting) -> str:
+    """Whether the vectors of sentences are there; "" where there are no sentences."""
+    if not setting.sentences:
+        return ""
+    return "made, looked up at no cost" if shared(setting.arrays.data) else \
+        "not made, or not yet; until then a text of a hundred letters takes 15 ms, more than a fit has"
 
 
 def weights_in(blend: Path) -> Mapping[int, float]:

@@ -20,7 +20,7 @@ from agent.kit.sentences import WIDTH
 from agent.playbook.policy import BY_HAND, Policy
 from agent.pool import Pool
 from agent.proposers import Proposer
-from agent.racing import Candidate, cannot_win, fold_score
+from agent.racing import Candidate, cannot_win, fold_score, peers_of
 from agent.solution import Solution
 from agent.vectors import BLOCK, SOURCE, Piece, Vectors, card_of, shared
 from agent.view import View
@@ -322,7 +322,7 @@ class Game:
         rivals = [scores for number, scores in self.state.fold_scores.items() if number]
         if not rivals or candidate.number == 0:
             return False
-        peers = sum(e.family == candidate.solution.family and e.status == "ok" for e in self.state.entries)
+        peers = peers_of(candidate.solution, self.state.entries)
         best = best_entry(self.state.entries, self.judge)
         prior = next((e.score for e in self.state.entries if e.number == 0 and e.score is not None), None)
         reach = abs(best.score - prior) if best and best.score is not None and prior is not None else float("inf")

@@ -8,6 +8,7 @@ import numpy as np
 from agent.choices import Choices, choices
 from agent.playbook.policy import BY_HAND, Stopping
 from agent.solution import Solution
+from leaderboard.record import Entry
 from sandbox import Cost, Trial
 from tasks.decision import choose_decision
 from tasks.metrics import Metric, Undefined
@@ -71,6 +72,11 @@ def fold_score(judge: Metric, truth: np.ndarray, raw: np.ndarray) -> float:
         return judge.score(truth, choose_decision(judge, truth, raw).apply(raw))
     except Undefined:
         return float("nan")
+
+
+def peers_of(solution: Solution, entries: Sequence[Entry]) -> int:
+    """Completed entries that see the data as the solution does: those of its family, none for what is a view of its own."""
+    return sum(e.family == solution.family and e.status == "ok" for e in entries) if solution.is_variation else 0
 
 
 def cannot_win(

@@ -102,6 +102,11 @@ class Solution:
     failed: str = ""
 
     @property
+    def is_variation(self) -> bool:
+        """Whether it changes one thing of its parent. What a mind drafts or crosses is a view of its own, whatever its family."""
+        return self.written is None or self.operator in ("improve", "simplify")
+
+    @property
     def looks(self) -> bool:
         """Whether its model looks for rounds or a penalty before it fits, and another fold may take over what it found."""
         return self.recipe is not None and self.recipe.model.split(".")[0] in LOOKING

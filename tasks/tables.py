@@ -311,7 +311,7 @@ def as_dates(values: pd.Series) -> pd.Series | None:
     text = values.astype("str").str.strip()
     known = text[values.notna()]
     head = known.iloc[:: max(1, len(known) // 50)].str.slice(0, 40)
-    if head.empty or head.str.fullmatch(r"[-+.\d]*").mean() > 0.05 or not head.str.contains(LIKE_DATE).mean() > 0.9:
+    if head.empty or head.str.fullmatch(r"[-+]?\d*\.?\d*").mean() > 0.05 or not head.str.contains(LIKE_DATE).mean() > 0.9:
         return None
     for format in _formats(head):
         dates = _plain(pd.to_datetime(text, format=format, errors="coerce", utc=format == "ISO8601"))

@@ -11,8 +11,8 @@ from agent.blend import Blend, ranks
 from agent.ensemble import build
 from agent.portfolio import opening
 from agent.proposers.embedded import Embedded
-from agent.racing import Candidate, cannot_win
-from agent.solution import Block, Recipe, Solution, render
+from agent.racing import Candidate, cannot_win, peers_of
+from agent.solution import Block, Recipe, Solution, Written, render
 from agent.traits import Traits
 from leaderboard.record import Entry
 from sandbox import Cost, Trial
@@ -76,6 +76,14 @@ def test_the_proposer_never_writes_the_same_solution_twice() -> None:
         proposer.observe(made, won=bool(rng.random() < 0.3), gained=0.1)
     assert len(seen) > 40
     assert len({e.operator for e in entries}) >= 5
+
+
+def test_an_operator_that_has_nothing_new_does_not_end_the_search() -> None:
+    """A second seed is always new, whatever the bandit thinks of it."""
+    entries = [entry(1, Recipe("linear.biases"), 0.8)]
+    proposer = Embedded(TRAITS, seed=0, greater_is_better=True, opening_moves=0)
+    proposer.bandit.beliefs = {name: (1.0, 1e3) if name == "seed" else (1e3, 1.0) for name in proposer.arms}
+    assert all(proposer.propose(entries) for _ in range(60))
 
 
 def test_the_bandit_comes_to_prefer_the_arm_that_wins() -> None:
@@ -155,3 +163,11 @@ def test_racing_stops_what_is_far_behind_and_spares_what_is_near() -> None:
     assert cannot_win(metric("auc"), {0: 0.70}, rivals, peers=1, reach=0.3)
     assert not cannot_win(metric("auc"), {0: 0.797}, rivals, peers=1, reach=0.3)
     assert not cannot_win(metric("auc"), {0: 0.74}, rivals, peers=0, reach=0.3)
+
+
+def test_a_mind_s_draft_is_a_view_of_its_own_and_its_change_of_an_entry_is_not() -> None:
+    entries = [entry(number, Recipe("linear.biases"), 0.8) for number in (1, 2)]
+    made = {name: Solution("", name, "x", "biases", written=Written("m")) for name in ("draft", "cross", "debug", "improve")}
+    assert {name: peers_of(solution, entries) for name, solution in made.items()} == {
+        "draft": 0, "cross": 0, "debug": 0, "improve": 2}
+    assert peers_of(Solution("", "tune", "x", "biases", recipe=Recipe("linear.biases")), entries) == 2

@@ -127,6 +127,7 @@ def test_hard_tables_are_answered(model: Callable[..., np.ndarray], kind: str) -
     for frame in (train, predict):
         frame["constant"], frame["nothing"] = 1.0, np.nan
         frame["endless"] = np.where(np.arange(len(frame)) % 2, np.inf, -1e300)
+        frame["minute"] = np.arange(len(frame)) * 1e-310  # divided by their spread they are endless
         frame["whole"] = pd.array([None, *range(len(frame) - 1)], dtype="Int64")
         frame["blank"] = pd.Categorical([None] * len(frame), ["a"])
     absent = a_target(train, kind).clip(upper=1)  # the last class never appears

@@ -47,14 +47,14 @@ class Model:
     dollars: float = 0.0
     asked: list[int] = field(default_factory=list)
     now: int = 0
-    calls: int = 0
+    begun: int = 0
 
     def may_begin(self, *, most: int = 1) -> bool:
         return len(self.asked) < most
 
     def begin(self, entries: Sequence[Entry]) -> None:
         self.asked.append(self.now)
-        self.calls += 1
+        self.begun += 1
 
     def take(self) -> Solution | None:
         self.now += 1
@@ -131,5 +131,5 @@ def test_a_dear_model_is_asked_less_than_a_cheap_one_of_equal_gain() -> None:
         for dollars in calls:
             model = Model(dollars=dollars)
             played(model, model_wins=0.3, embedded_wins=0.15, model_cpu=WALL, seed=seed, seconds_a_dollar=SECONDS / 2.0)
-            calls[dollars] += model.calls
+            calls[dollars] += model.begun
     assert calls[0.2] < 0.7 * calls[0.0]

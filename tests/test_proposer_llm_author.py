@@ -134,7 +134,45 @@ def test_what_is_written_and_not_scored_is_told_to_the_next_request(tmp_path: Pa
     author = author_of(Scripted(tmp_path), tmp_path)
     spoken(author, [ENTRY])
     assert author.unscored == 1
-    assert "Written, not scored yet:\n- eight is better" in author._next([ENTRY]).request.messages[1].content
+    asked = author._next([ENTRY]).request.messages[1].content
+    assert "On its way, not scored yet, not to be done again:\n- eight is better" in asked
+
+
+def test_ideas_are_given_once_and_what_is_being_written_is_told(tmp_path: Path) -> None:
+    author = author_of(Relay(tmp_path / "relay"), tmp_path, "draft")
+    author.reader = Read(Reading(ideas=("first", "second")))
+    for _ in range(3):
+        author.begin([ENTRY])
+    asked = [order.request.messages[1].content for order in author.flying]
+    assert "idea: second" in asked[0] and "idea: first" not in asked[0].split("## Your task")[0]
+    assert "being written: a draft from the idea: first" in asked[1]
+    assert "Start from this idea" not in asked[2] and author.begun == 3
+
+
+def test_calls_in_flight_are_of_different_kinds(tmp_path: Path) -> None:
+    author = author_of(Relay(tmp_path / "relay"), tmp_path, "improve")
+    for _ in range(2):
+        author.begin([ENTRY])
+    assert [order.operator for order in author.flying].count("improve") == 1
+
+
+def test_two_entries_are_crossed_once(tmp_path: Path) -> None:
+    author = author_of(Says(Reply("no code", "ok", "", "m", Usage())), tmp_path, "cross")
+    entries = [replace(ENTRY, number=k, score=0.8 - k / 100) for k in range(1, 4)]
+    orders = [author._next(entries) for _ in range(4)]
+    assert {frozenset(order.parents) for order in orders[:3]} == {frozenset(pair) for pair in ((1, 2), (1, 3), (2, 3))}
+    assert orders[3].operator != "cross"
+
+
+def test_a_tool_is_known_to_later_requests_by_its_signature(tmp_path: Path) -> None:
+    tool = ('# kit/gaps.py\n"""Gaps."""\n\n\ndef days(train, predict, task, *, form="%d"):\n    """Adds days between dates."""\n'
+            "    return train, predict\n\n\ndef test_tool(train, target, predict, task):\n    \"\"\"Tries it.\"\"\"\n")
+    (tmp_path / "kit").mkdir()
+    (tmp_path / "01-tool.md").write_text(f"```python\n{tool}```\n```python\nfrom kit import gaps\n\n\n{HEAD}    return 1\n```\n")
+    author = author_of(Scripted(tmp_path), tmp_path, "tool")
+    assert spoken(author, [ENTRY]).failed == ""
+    asked = author._next([ENTRY]).request.messages[1].content
+    assert "- `gaps.days(train, predict, task, *, form='%d')` Adds days between dates.\n" in asked and "test_tool(" not in asked
 
 
 def test_a_run_that_ends_early_is_explained(tmp_path: Path) -> None:

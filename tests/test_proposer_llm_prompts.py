@@ -15,11 +15,11 @@ from agent.portfolio import opening
 from agent.prompting.answers import answer_of, family_of, tool_of
 from agent.prompting.data_card import data_card, description_lines, said
 from agent.prompting.examples import pages
-from agent.prompting.failures import failing_lines, first_reason, problem
+from agent.prompting.failures import failing_lines, first_reason, problem, tail
 from agent.prompting.kit_card import kit_card, tools
 from agent.prompting.prompts import Prompts, holds
 from agent.prompting.spec import Reading, check, reading_of
-from agent.prompting.state import State, best_lines, failure_lines, idle_lines
+from agent.prompting.state import State, best_lines, failure_lines, idle_lines, view_of, worth_changing
 from agent.solution import render
 from agent.traits import Traits
 from leaderboard.record import Entry
@@ -150,6 +150,27 @@ def test_the_state_tells_gains_idle_tries_and_failures_with_reasons() -> None:
     assert "gain -0.05" in best_lines(entries, greater_is_better=True)[1]
     assert idle_lines(entries, greater_is_better=True)[0].startswith("entry 2")
     assert failure_lines(entries) == ("entry 3 (draft): error: KeyError: 'siez'. It was: why",)
+    mended = replace(ENTRY, number=4, operator="debug", parents=(3,))
+    assert failure_lines([*entries, mended]) == ()
+
+
+def test_a_stopped_race_says_how_far_it_was_behind() -> None:
+    best = replace(ENTRY, fold_scores=(0.8, 0.9, 0.85))
+    stopped = replace(ENTRY, number=2, status="stopped", score=None, fold_scores=(0.7, 0.8))
+    line = idle_lines([best, stopped], greater_is_better=True)[0]
+    assert "stopped after 2 of 3 folds with 0.75, where entry 1 has 0.85" in line
+
+
+def test_what_the_blend_is_made_of_is_shown_and_code_of_its_own_is_a_view_each() -> None:
+    entries = [replace(ENTRY, number=k, score=0.9 - k / 100) for k in range(1, 10)]
+    lines = best_lines(entries, {9: 0.4}, greater_is_better=True)
+    assert [line.split(" ")[1] for line in lines] == ["1", "2", "3", "4", "5", "9"]
+    assert len({view_of(entry) for entry in entries}) == 9
+
+
+def test_who_is_far_behind_is_not_asked_to_be_changed() -> None:
+    constant, best, near, far = (replace(ENTRY, number=k, score=score) for k, score in enumerate((0.5, 0.9, 0.8, 0.6)))
+    assert [e.number for e in worth_changing([constant, far, near, best], greater_is_better=True)] == [1, 2]
 
 
 # --- hints
@@ -200,6 +221,16 @@ def test_the_failing_lines_are_shown_with_their_numbers() -> None:
     shown = failing_lines(source, 'File "solution.py", line 10, in fit_predict\nFile "/x.py", line 3\nKeyError: 1')
     assert ">  10 line10" in shown and "    7 line7" in shown and "line6" not in shown
     assert failing_lines(source, "no traceback") == ""
+
+
+def test_an_invalid_result_is_shown_where_it_was_returned() -> None:
+    source = "import numpy\n\n\ndef fit_predict(train, target, predict, task):\n    a = 1\n    return numpy.zeros((3, 2))\n"
+    assert ">   6     return numpy.zeros((3, 2))" in failing_lines(source, "--- fold 0: invalid the result has shape (3, 2)\n")
+
+
+def test_a_log_is_shown_without_places_of_the_machine_and_notes_for_other_folds() -> None:
+    log = "/x/site-packages/sklearn/a.py:1: FutureWarning: old\nchoice rounds=[1,2]\n  File \"/x/site-packages/b.py\", line 2\n"
+    assert tail(log) == "sklearn/a.py:1: FutureWarning: old\n  File \"b.py\", line 2"
 
 
 def test_the_reason_is_the_last_exception_or_what_the_host_said() -> None:

@@ -166,6 +166,8 @@ def test_roles_are_told_from_the_values(tmp_path: Path) -> None:
         "number": rng.normal(size=n), "few": rng.integers(0, 3, n), "flag": rng.random(n) > 0.5,
         "money": [f"${1000 + i:,}" for i in range(n)],
         "day": pd.date_range("2020-01-01", periods=n).strftime("%d/%m/%Y"),
+        "tag_day": pd.date_range("2020-01-01", periods=n).strftime("%d.%m.%Y"),
+        "dashes": pd.date_range("2020-01-01", periods=n).strftime("%d-%m-%Y"), "ratio": [f"{i / 8}" for i in range(n)],
         "stamp": pd.date_range("2020-01-01", periods=n, freq="h").strftime("%Y-%m-%dT%H:%M:%SZ"),
         "month": pd.date_range("2000-01-01", periods=n, freq="MS").strftime("%b-%Y"),
         "said": [" ".join(rng.choice(words, 8)) for _ in range(n)], "han": [f"这是第{i}条很长的评论" for i in range(n)],
@@ -179,6 +181,7 @@ def test_roles_are_told_from_the_values(tmp_path: Path) -> None:
     found = survey(table.iloc[:90].reset_index(drop=True), table.iloc[90:].reset_index(drop=True), id=None, targets=())
     assert found.roles == {
         "number": "numeric", "few": "numeric", "flag": "numeric", "money": "numeric", "day": "datetime",
+        "tag_day": "datetime", "dashes": "datetime", "ratio": "numeric",
         "stamp": "datetime", "month": "datetime", "said": "text", "han": "text", "tag": "categorical",
         "level": "categorical", "whole_day": "numeric"}
     assert found.dropped == {"same": "constant", "gone": "every value is missing", "copy": "the same as few"}

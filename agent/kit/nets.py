@@ -218,8 +218,8 @@ def _numeric(train: np.ndarray, predict: np.ndarray) -> list[np.ndarray]:
     spread = high - low if high > low else 0.5 * (known.max() - known.min())
     if not spread > 0:
         return flags
-    scaled = (np.where(missing, centre, both) - centre) / spread
-    return [scaled / np.sqrt(1 + (np.clip(scaled, -1e6, 1e6) / 3) ** 2), *flags]
+    scaled = np.clip((np.where(missing, centre, both) - centre) / max(spread, 1e-300), -1e6, 1e6)
+    return [scaled / np.sqrt(1 + (scaled / 3) ** 2), *flags]
 
 
 def _levels(train: pd.Series, predict: pd.Series, rare: int) -> tuple[np.ndarray, int]:

@@ -1,19 +1,22 @@
 """Says why a solution failed so that its author can act on it: what was returned, what was wanted, which lines failed."""
 
+import ast
 import re
 
 from agent.prompting.data_card import said
+from agent.syntax import parse
 
 FRAME = re.compile(r'File "solution\.py", line (\d+)')
 HEADING = re.compile(r"^--- .*?: (?P<status>\w+) ?(?P<reason>.*)$", re.MULTILINE)
 RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Warning|Exit|Interrupt|Iteration)\b")
-INSTALLED = re.compile(r'"/[^"\n]*/site-packages/')
+INSTALLED = re.compile(r'(^|["\s])/[^"\s]*/site-packages/')
+CHOICE = re.compile(r"choice \w+=")  # what the kit's models write of their choices, for the other folds
 AROUND = 3
 LONGEST_LOG = 3_000
 REMEDIES = {
     "invalid": "fit_predict must return {shape}, all finite, one for each row of predict and in its order, not for train's rows.",
-    "timeout": "The fit was killed because it took too long: it gets about {seconds} s. Fewer rows, rounds or members, or an "
-               "approach that is cheaper; own loops must look at task.seconds_left.",
+    "timeout": "The fit was killed because it took too long: it gets about {seconds} s, a smoke run on a few rows less. Fewer "
+               "rows, rounds or members, or an approach that is cheaper; own loops must end by task.seconds_left.",
     "memory": "The fit was killed because it took too much memory: keep to sparse arrays and float32, and reduce columns first.",
     "cpu": "The fit was killed because it took too much processor time: use task.threads threads.",
     "disk": "The fit was killed because it wrote too much: it needs no files.",
@@ -46,9 +49,11 @@ def first_reason(log: str) -> str:
 
 
 def failing_lines(source: str, log: str) -> str:
-    """The lines that the traceback names, numbered, with those around them; "" where it names none."""
+    """The lines that the traceback names, those that return where the result is invalid, numbered, with those around them."""
     rows = source.splitlines()
     named = {int(number) for number in FRAME.findall(log)}
+    if not named and any(match["status"] == "invalid" for match in HEADING.finditer(log)):
+        named = _returns(source)
     near = sorted({line for number in named for line in range(number - AROUND, number + AROUND + 1) if 0 < line <= len(rows)})
     parts: list[str] = []
     for place, line in enumerate(near):
@@ -58,13 +63,20 @@ def failing_lines(source: str, log: str) -> str:
     return "\n".join(parts)
 
 
+def _returns(source: str) -> set[int]:
+    """The lines at which fit_predict returns."""
+    functions = [node for node in parse(source).body if isinstance(node, ast.FunctionDef) and node.name == "fit_predict"]
+    return {node.lineno for function in functions for node in ast.walk(function) if isinstance(node, ast.Return)}
+
+
 def tail(log: str) -> str:
-    """The end of a log: without control characters, fences, blank lines, marks under code, and folders of installed packages."""
-    kept = [line for line in log.splitlines() if line.strip(" ^~")]
+    """The end of a log: without control characters, fences, blank lines, marks under code, what the kit notes for other folds,
+    and folders of installed packages."""
+    kept = [line for line in log.splitlines() if line.strip(" ^~") and not CHOICE.match(line)]
     clean = [" " * (len(line) - len(line.lstrip())) + said(unplaced(line), 400) for line in kept]
     return "\n".join(clean)[-LONGEST_LOG:].strip("\n")
 
 
 def unplaced(text: str) -> str:
     """Text in which files of installed packages begin with the package's name."""
-    return INSTALLED.sub('"', text)
+    return INSTALLED.sub(r"\1", text)

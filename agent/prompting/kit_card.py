@@ -46,6 +46,11 @@ def kit_card(kit: Path, *, brief: bool = False) -> str:
     return "\n\n".join(parts)
 
 
+def signatures(kit: Path, module: str) -> list[str]:
+    """What one module of the kit offers, a line a function as on the card."""
+    return [tool.line.removeprefix("- ") for tool in tools(kit) if tool.name.startswith(f"{module}.")]
+
+
 TITLES = {
     "block": "Blocks: `train, predict = block(...)`; new frames, what they were given stays as it was.",
     "model": "Models: `return model(train, target, predict, task)`; predictions for `predict`, in the shape that is asked for.",
@@ -63,7 +68,7 @@ def tools(kit: Path) -> list[Tool]:
 
 def _of_module(stem: str, module: ast.Module, spelled: "Spelled") -> Iterator[Tool]:
     for node in module.body:
-        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and ast.get_docstring(node):
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith(("_", "test_")) and ast.get_docstring(node):
             kind = _kind(node)
             returns = f" -> {ast.unparse(spelled.visit(node.returns))}" if kind == "tool" and node.returns else ""
             if kind != "tool" or stem not in INSIDE:

@@ -1,9 +1,11 @@
 """Renders the playbook's prompts (Jinja files) and picks the lessons that hold for a task."""
 
+import sys
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from agent.playbook.scope import holds
 from agent.traits import Traits
 
+LIBRARIES = ("numpy", "pandas", "scipy", "scikit-learn", "lightgbm", "xgboost", "catboost", "torch", "pillow")
 PLAYBOOK = Path(__file__).parent.parent / "playbook"
 MOST_LESSONS = 8
+
+
+@cache
+def libraries() -> str:
+    """Python and what solutions may import, with the versions: interfaces come and go between them."""
+    versions = [f"{name} {'.'.join(version(name).split('+')[0].split('.')[:2])}" for name in LIBRARIES]
+    return f"Python {sys.version_info.major}.{sys.version_info.minor} with {', '.join(versions)}"
 
 
 @dataclass(frozen=True)
@@ -25,7 +35,7 @@ class Prompts:
 
     def system(self, *, kit: str, card: str, shape: str, lessons: Sequence[str]) -> str:
         """What every request of a run begins with, byte for byte: endpoints cache it."""
-        return self._render("system", kit=kit, card=card, shape=shape, lessons=lessons)
+        return self._render("system", kit=kit, card=card, shape=shape, lessons=lessons, libraries=libraries())
 
     def ask(self, purpose: str, **facts: Any) -> str:
         """One operator's prompt: where the run stands, then what to do."""

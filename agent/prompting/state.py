@@ -10,6 +10,9 @@ from leaderboard.record import Entry
 BEST, IDLE, FAILED = 6, 6, 5
 DONE = ("ok", "stopped", "killed")
 LONGEST_SOURCE = 14_000
+HEAVY = 0.05  # of the blend: entries that are always shown
+HOPE = 0.4    # of the way from the constant to the best: who is further behind is not worth a change
+OWN = "own"   # the family of code that is not one of the kit's models
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class State:
     blend: str = ""
     traps: tuple[str, ...] = ()
     ideas: tuple[str, ...] = ()
+    vectors: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,19 +44,34 @@ class Shown:
 
 def shown(entry: Entry, entries: Sequence[Entry], *, greater_is_better: bool) -> Shown:
     """The entry with its line and its source."""
-    line = line_of(entry, entries, greater_is_better=greater_is_better)
-    return Shown(entry.number, line, entry.source[:LONGEST_SOURCE].rstrip())
+    line, source = line_of(entry, entries, greater_is_better=greater_is_better), entry.source.rstrip()
+    cut = f"\n# (the host shows no more of it: {len(source) - LONGEST_SOURCE} characters follow)"
+    return Shown(entry.number, line, source if len(source) <= LONGEST_SOURCE else source[:LONGEST_SOURCE] + cut)
 
 
 def line_of(entry: Entry, entries: Sequence[Entry], *, greater_is_better: bool) -> str:
     """One entry on one line: number, family, score, gain over its parent, seconds a fit, hypothesis."""
+    if entry.status == "stopped":
+        return f"entry {entry.number} ({entry.operator}, {entry.family}): {_behind(entry, entries, greater_is_better)}. " \
+               f"{said(entry.hypothesis, 200)}"
     score = "no score" if entry.score is None else f"{entry.score:.5g}"
-    spread = "" if entry.spread is None else f" ± {entry.spread:.2g} over folds"
+    spread = "" if entry.spread is None or entry.score is None else f" ± {entry.spread:.2g} over folds"
     change = gain(entry, entries, greater_is_better=greater_is_better)
     gained = "" if change is None else f", gain {change:+.2g}"
     fits = f", {entry.cost_wall_seconds / len(entry.fold_scores):.2g} s a fit" if entry.fold_scores else ""
     return (f"entry {entry.number} ({entry.operator}, {entry.family}): {score}{spread}{gained}{fits}. "
             f"{said(entry.hypothesis, 200)}")
+
+
+def _behind(entry: Entry, entries: Sequence[Entry], greater_is_better: bool) -> str:
+    """How far a race went that was stopped, and what the best entry has on the same folds."""
+    folds = len(entry.fold_scores)
+    rivals = [other for other in ranked(entries, greater_is_better=greater_is_better) if len(other.fold_scores) >= folds]
+    if not folds or not rivals:
+        return "stopped, it fell behind the best"
+    rival = rivals[0]
+    own, best = (sum(scores[:folds]) / folds for scores in (entry.fold_scores, rival.fold_scores))
+    return f"stopped after {folds} of {len(rival.fold_scores)} folds with {own:.5g}, where entry {rival.number} has {best:.5g}"
 
 
 def gain(entry: Entry, entries: Sequence[Entry], *, greater_is_better: bool) -> float | None:
@@ -76,12 +95,30 @@ def ranked(entries: Sequence[Entry], *, greater_is_better: bool) -> list[Entry]:
     return sorted(done, key=lambda entry: -(entry.score or 0.0) if greater_is_better else (entry.score or 0.0))
 
 
-def best_lines(entries: Sequence[Entry], *, greater_is_better: bool) -> tuple[str, ...]:
-    """The best few entries, one a family first, so that every view that works is seen."""
+def worth_changing(entries: Sequence[Entry], *, greater_is_better: bool) -> list[Entry]:
+    """Completed entries, the best first, without those from which no single change could reach the best."""
     order = ranked(entries, greater_is_better=greater_is_better)
-    heads = [e for k, e in enumerate(order) if e.family not in {before.family for before in order[:k]}]
-    chosen = (heads[:BEST] + [e for e in order if e not in heads])[:BEST]
-    chosen = [e for e in order if e in chosen]
+    constant = next((entry.score for entry in entries if entry.number == 0), None)
+    if not order or order[0].score is None or constant is None:
+        return order
+    best = order[0].score
+    return [e for e in order if e.score is not None and abs(best - e.score) <= HOPE * abs(best - constant)]
+
+
+def view_of(entry: Entry) -> str:
+    """What an entry is another view than: its family, or itself where its code is its own."""
+    return f"{OWN} {entry.number}" if entry.family == OWN else entry.family
+
+
+def best_lines(
+    entries: Sequence[Entry], weights: Mapping[int, float] | None = None, *, greater_is_better: bool,
+) -> tuple[str, ...]:
+    """The best few entries: those that the blend is made of, then one a view, so that every view that works is seen."""
+    order = ranked(entries, greater_is_better=greater_is_better)
+    blended = [e for e in order if abs((weights or {}).get(e.number, 0.0)) > HEAVY]
+    heads = [e for k, e in enumerate(order) if view_of(e) not in {view_of(before) for before in order[:k]}]
+    chosen = list({e.number: e for e in (*order[:1], *blended, *heads, *order)})[:BEST]
+    chosen = [e for e in order if e.number in chosen]
     return tuple(line_of(entry, entries, greater_is_better=greater_is_better) for entry in chosen)
 
 
@@ -91,14 +128,15 @@ def idle_lines(entries: Sequence[Entry], *, greater_is_better: bool) -> tuple[st
     for entry in entries:
         change = gain(entry, entries, greater_is_better=greater_is_better)
         if entry.params.get("model") and (entry.status == "stopped" or (change is not None and change <= 0)):
-            lines.append(line_of(entry, entries, greater_is_better=greater_is_better) +
-                         (" (stopped: it fell behind the best)" if entry.status == "stopped" else ""))
+            lines.append(line_of(entry, entries, greater_is_better=greater_is_better))
     return tuple(lines[-IDLE:])
 
 
 def failure_lines(entries: Sequence[Entry]) -> tuple[str, ...]:
-    """The latest failures of solutions that a model wrote, with the reason."""
-    failed = [entry for entry in entries if entry.params.get("model") and entry.source and entry.status not in DONE]
+    """The latest failures of solutions that a model wrote and that are not mended, with the reason."""
+    mended = {number for entry in entries if entry.operator == "debug" and entry.status in DONE for number in entry.parents}
+    failed = [entry for entry in entries if entry.params.get("model") and entry.source and entry.status not in DONE
+              and entry.number not in mended]
     return tuple(f"entry {e.number} ({e.operator}): {e.status}: {first_reason(e.log).rstrip('.')}. "
                  f"It was: {said(e.hypothesis, 120)}" for e in failed[-FAILED:])
 

@@ -20,6 +20,7 @@ LEAST_COST = 0.5     # of the usual cost that one try counts for, a failure that
 GAINLESS_SHARE = 0.1
 FREE_TRIES = 2.0     # usual entries that a model may cost before it has gained anything
 MOST_CALLS = 3
+LOOK_SECONDS = 1.0
 
 
 class Rates:
@@ -59,7 +60,7 @@ class Allocation:
         self.rates = Rates((EMBEDDED, MODEL))
         self.seconds_a_dollar = seconds_a_dollar
         self.spent = {EMBEDDED: 0.0, MODEL: 0.0}
-        self.tries, self.observed, self.drawn = 0, 0, -1
+        self.observed, self.drawn = 0, -1
         self.has_gained = False
 
     def propose(self, entries: Sequence[Entry]) -> Solution | None:
@@ -85,17 +86,17 @@ class Allocation:
             self.rates.update(arm, gained if won else 0.0, cost)
             self.spent[arm] += entry.cost_cpu_seconds
         if written:
-            self.tries += 1
             self.has_gained |= won
             self.author.observe(entry, won=won)
         self.embedded.observe(entry, won=won, gained=gained)
 
     def wait(self, seconds: float) -> bool:
-        return self.author.wait(seconds)
+        """A short while: the embedded proposer draws, and may have something the next time."""
+        return self.author.wait(min(seconds, LOOK_SECONDS))
 
     def _models_turn(self) -> bool:
         """Whether the next effort goes to the model: drawn once an entry, however often the loop turns."""
-        if self.tries < FREE_TRIES:
+        if self.author.begun < FREE_TRIES:
             return True
         allowance = max(FREE_TRIES * self.rates.usual_cost, GAINLESS_SHARE * sum(self.spent.values()))
         if not self.has_gained and self.spent[MODEL] > allowance:
@@ -106,6 +107,9 @@ class Allocation:
         return self.rates.draw(MODEL, self.rng) > self.rates.draw(EMBEDDED, self.rng)
 
     def _calls(self) -> int:
-        """Calls in flight at once: more where the model is the better arm."""
+        """Calls in flight at once: more where the model is the better arm, and its first ones, so that a slow model that
+        writes well is known early."""
+        if self.author.begun < FREE_TRIES:
+            return int(FREE_TRIES)
         ahead = self.has_gained and self.rates.mean(MODEL) > self.rates.mean(EMBEDDED)
         return MOST_CALLS if ahead else 1

@@ -1,6 +1,7 @@
 """The embedded proposer: an ordered portfolio, then operators chosen by a bandit. Needs no LLM."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -18,6 +19,7 @@ from leaderboard.record import Entry
 
 optuna.logging.set_verbosity(logging.WARNING)
 TRIES = 20
+MISSES = 2  # of one operator, in search of one proposal
 
 
 class Embedded:
@@ -67,11 +69,16 @@ class Embedded:
             self._tell(recipe, entry.score)
 
     def _evolve(self, parents: Sequence[Parent]) -> Solution | None:
+        misses: Counter[str] = Counter()
         for _ in range(TRIES):
-            name = self.bandit.choose(self.rng, self.arms)
+            arms = [name for name in self.arms if misses[name] < MISSES]  # else one that has nothing new could take all tries
+            if not arms:
+                return None
+            name = self.bandit.choose(self.rng, arms)
             move = self._move(self.macros.get(name, (name,)), parents)
             if move is not None and self._is_new(move.recipe, move.seed or self.seed):
                 return self._solution(move, name)
+            misses[name] += 1
         return None
 
     def _move(self, steps: Sequence[str], parents: Sequence[Parent]) -> Move | None:

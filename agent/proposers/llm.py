@@ -6,7 +6,7 @@ The main loop asks for what is ready and never waits. Whatever a model answers b
 import statistics
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,9 +19,20 @@ from agent.llm.edits import FORMAT, edit
 from agent.prompting.answers import OWN, Answer, Tool, answer_of, clean, family_of, tool_of
 from agent.prompting.data_card import said
 from agent.prompting.failures import failing_lines, problem, tail
+from agent.prompting.kit_card import signatures
 from agent.prompting.prompts import Prompts
 from agent.prompting.spec import Reading
-from agent.prompting.state import State, about, best_lines, failure_lines, idle_lines, ranked, shown
+from agent.prompting.state import (
+    State,
+    about,
+    best_lines,
+    blend_line,
+    failure_lines,
+    idle_lines,
+    shown,
+    view_of,
+    worth_changing,
+)
 from agent.solution import Solution, Written
 from leaderboard.record import Entry
 from sandbox import Cost, Trial
@@ -30,12 +41,14 @@ OPERATORS = ("draft", "improve", "cross", "simplify", "tool")
 MENDABLE = ("error", "invalid", "timeout", "memory", "cpu", "disk", "output", "syntax_error", "missing_function", "truncated")
 UNANSWERED = ("no_answer", "refused", "empty", "over_budget")
 FIRST_DRAFTS = 2
+MOST_PARENTS = 8         # the best, of which a change draws
 MENDS = 3                # tries to mend one solution
 LONG_FILE = 80           # lines from which a change is asked for as search/replace blocks
 CODE_TOKENS, BRIEF_TOKENS, WORDS_TOKENS = 8_000, 400, 1_500
 PAUSE_SECONDS = 4.0      # after an unanswered call, doubled by each one in a row
 READING_LOOK = 0.5       # seconds between looks for the reading, with nothing else to do
 MOST_UNANSWERED = 6      # in a row, then the model is let go
+TOOL_PART = 0.4          # of the run that must be left for a tool: it serves what is written after it
 FIRST_PART = 0.3         # of the run: drafts wait for the reading of the competition
 LAST_PART = 0.15         # of the run: the explanation is asked for
 MOVING = ("parent", "other", "log", "problem")  # facts of a prompt that hold scores and seconds
@@ -62,15 +75,19 @@ class Brief:
     smoke: Callable[[str], Trial]
     left: Callable[[], float]
     answers: Path
-    blend: Callable[[], str] = lambda: ""  # which entries the submission is made of
+    weights: Callable[[], Mapping[int, float]] = dict  # of the entries that the submission is made of
+    vectors: Callable[[], str] = str  # whether the vectors of sentences are there, in words
+    slots: int = 1
 
 
 @dataclass(frozen=True)
 class Order:
-    """One thing asked of the model. `base`: the source to be changed; `mends`: the paper that failed."""
+    """One thing asked of the model. `says`: what it is, in words; `base`: the source to be changed; `mends`: the paper that
+    failed."""
 
     operator: str
     request: Request
+    says: str
     parents: tuple[int, ...] = ()
     base: str = ""
     edits: bool = False
@@ -125,11 +142,14 @@ class Author:
         self.broken: list[Paper] = []
         self.tools: list[str] = []
         self.seen: set[str] = set()
-        self.in_flight = 0
+        self.flying: list[Order] = []
         self.asked: Counter[str] = Counter()
+        self.begun = 0
         self.drafts = 0
+        self.crossed: set[frozenset[int]] = set()
         self.ideas = 0  # of the reading's ideas that were given to a draft
         self.waits: deque[float] = deque(maxlen=5)  # seconds that answers took
+        self.runs: deque[float] = deque(maxlen=5)   # seconds that whole entries of its own took
         self.unanswered = 0
         self.pause_until = float("inf")  # on the scale of seconds left, which falls
         self.small = False
@@ -147,8 +167,15 @@ class Author:
     def may_begin(self, *, most: int = 1) -> bool:
         """Whether another call may start: none too many in flight, no pause, not let go, and time for an answer to matter."""
         left = self.brief.left()
-        late = left < max(5.0, 0.5 * self.brief.fit_seconds) + self.typical_wait
-        return not (self.closed or late or self._reads() or self.in_flight >= most or self.ready or left > self.pause_until)
+        run = statistics.median(self.runs) / self.brief.slots if self.runs else 0.0
+        late = left < max(5.0, 0.5 * self.brief.fit_seconds, run) + self.typical_wait
+        busy = self.in_flight + len(self.ready) >= most
+        return not (self.closed or late or self._reads() or busy or left > self.pause_until)
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that are not answered."""
+        return len(self.flying)
 
     @property
     def typical_wait(self) -> float:
@@ -158,7 +185,7 @@ class Author:
     @property
     def unscored(self) -> int:
         """Answers that came and never became entries, since the run was over."""
-        return len(self.ready) + sum(paper.number is None for paper in self.shown)
+        return sum(paper.number is None and bool(paper.answer.source) for paper in (*self.ready, *self.shown))
 
     def _reads(self) -> bool:
         """Whether the reading is still to come, and early enough to be waited for: drafts are better for its ideas."""
@@ -168,6 +195,7 @@ class Author:
     def begin(self, entries: Sequence[Entry]) -> None:
         """Start the next call in a thread."""
         self.small |= self.reader is not None and self.reader.small
+        self.begun += 1
         self._start(self._next(entries))
 
     def take(self) -> Solution | None:
@@ -190,7 +218,7 @@ class Author:
                 self.news.wait_for(lambda: self.ready or self.bug or not self.in_flight, timeout=max(0.0, seconds))
             elif paused and not self.ready:
                 self.news.wait(max(0.0, min(seconds, pause)))
-        return bool(self.ready or self.bug or paused) and seconds > 0
+        return bool(self.ready or self.bug or paused or self.in_flight) and seconds > 0
 
     def observe(self, entry: Entry, *, won: bool) -> None:
         """Learn from a finished entry of its own."""
@@ -201,6 +229,8 @@ class Author:
             return
         paper.number = entry.number
         paper.failed, paper.log = ("" if entry.status in ("ok", "stopped") else entry.status), entry.log
+        if entry.status == "ok":
+            self.runs.append(entry.cost_wall_seconds)
         if paper.failed in MENDABLE and entry.source and paper.attempt < MENDS:
             self.broken.append(paper)
 
@@ -225,7 +255,7 @@ class Author:
         if self.explained or self.closed or len(entries) < 3 or seconds < LEAST_EXPLAINING:
             return
         self.explained = self.explaining = True
-        self._start(self._order("explain", entries, (), tokens=WORDS_TOKENS, role="cheap", seconds=seconds))
+        self._start(self._order("explain", entries, (), says="the end", tokens=WORDS_TOKENS, role="cheap", seconds=seconds))
 
     # --- what to ask
 
@@ -233,48 +263,64 @@ class Author:
         if self.broken:
             return self._mend(self.broken.pop(0), entries)
         own = [entry for entry in entries if entry.params.get("model") and entry.status in ("ok", "stopped")]
-        if self.drafts < FIRST_DRAFTS or not ranked(entries, greater_is_better=self.brief.greater_is_better):
+        parents = worth_changing(entries, greater_is_better=self.brief.greater_is_better)[:MOST_PARENTS]
+        if self.drafts < FIRST_DRAFTS or not parents:
             return self._draft(entries)
+        early = self.brief.left() > TOOL_PART * self.brief.seconds
         allowed = ["draft", "improve", "simplify"]
-        allowed += ["cross"] if len({entry.family for entry in entries if entry.status == "ok"}) > 2 else []
-        allowed += ["tool"] if own and not self.small else []
-        operator = self.bandit.choose(self.rng, allowed)
-        return self._draft(entries) if operator == "draft" else self._change(operator, entries)
+        allowed += ["cross"] if self._pairs(parents) else []
+        allowed += ["tool"] if own and early and not self.small else []
+        asked = {order.operator for order in self.flying}
+        operator = self.bandit.choose(self.rng, [name for name in allowed if name == "draft" or name not in asked])
+        return self._draft(entries) if operator == "draft" else self._change(operator, parents, entries)
 
     def _draft(self, entries: Sequence[Entry]) -> Order:
-        ideas = self.reading.ideas
-        idea = ideas[self.ideas % len(ideas)] if ideas else ""
+        idea = next(iter(self.reading.ideas[self.ideas:]), "")
         self.drafts += 1
-        self.ideas += bool(ideas)
-        return self._order("draft", entries, (), idea=idea)
+        self.ideas += bool(idea)
+        return self._order("draft", entries, (), says=f"a draft from the idea: {idea}" if idea else "a draft", idea=idea)
 
-    def _change(self, operator: str, entries: Sequence[Entry]) -> Order:
-        """Improve, simplify, cross or tool: parents drawn by rank, one a family for a cross."""
+    def _change(self, operator: str, among: Sequence[Entry], entries: Sequence[Entry]) -> Order:
+        """Improve, simplify, cross or tool: parents drawn by rank, two views that were not crossed before for a cross."""
         greater = self.brief.greater_is_better
-        best = ranked(entries, greater_is_better=greater)[:8]
-        weights = 1.0 / np.arange(1, len(best) + 1)
-        parent = best[self.rng.choice(len(best), p=weights / weights.sum())]
-        facts: dict[str, Any] = {"parent": shown(parent, entries, greater_is_better=greater)}
-        parents = [parent.number]
+        pairs = self._pairs(among)
         if operator == "cross":
-            other = next((entry for entry in best if entry.family != parent.family), best[-1])
+            parent, other = pairs[self._drawn(len(pairs))]
+            self.crossed.add(frozenset((parent.number, other.number)))
+        else:
+            parent = other = among[self._drawn(len(among))]
+        facts: dict[str, Any] = {"parent": shown(parent, entries, greater_is_better=greater)}
+        if operator == "cross":
             facts["other"] = shown(other, entries, greater_is_better=greater)
-            parents.append(other.number)
+        numbers = tuple(dict.fromkeys((parent.number, other.number)))
+        says = f"{operator}, from {' and '.join(f'entry {number}' for number in numbers)}"
         edits = operator in ("improve", "simplify") and parent.source.count("\n") >= LONG_FILE and not self.small
-        return self._order(operator, entries, tuple(parents), base=parent.source, edits=edits, **facts)
+        return self._order(operator, entries, numbers, says=says, base=parent.source, edits=edits, **facts)
+
+    def _pairs(self, among: Sequence[Entry]) -> list[tuple[Entry, Entry]]:
+        """Pairs of different views, the best first, that were not crossed."""
+        pairs = [(one, two) for k, two in enumerate(among) for one in among[:k] if view_of(one) != view_of(two)]
+        return [pair for pair in pairs if frozenset(entry.number for entry in pair) not in self.crossed]
+
+    def _drawn(self, count: int) -> int:
+        """A place among `count`, drawn by rank."""
+        weights = 1.0 / np.arange(1, count + 1)
+        return int(self.rng.choice(count, p=weights / weights.sum()))
 
     def _mend(self, paper: Paper, entries: Sequence[Entry]) -> Order:
         source, log = paper.answer.source, paper.log
         what = problem(paper.failed, log, shape=self.brief.shape, seconds=self.brief.fit_seconds)
         return self._order(
-            "debug", entries, (paper.number,) if paper.number is not None else (), base=source, mends=paper, role="cheap",
+            "debug", entries, (paper.number,) if paper.number is not None else (),
+            says=f"a mend of: {said(paper.answer.hypothesis, 200)}", base=source, mends=paper, role="cheap",
             attempt=paper.attempt + 1, attempts=MENDS, hypothesis=paper.answer.hypothesis, problem=what, source=source.rstrip(),
             lines=failing_lines(source, log), log=tail(log),
         )
 
     def _order(
-        self, operator: str, entries: Sequence[Entry], parents: tuple[int, ...], *, base: str = "", edits: bool = False,
-        mends: Paper | None = None, tokens: int = CODE_TOKENS, role: str = "strong", seconds: float | None = None, **facts: Any,
+        self, operator: str, entries: Sequence[Entry], parents: tuple[int, ...], *, says: str, base: str = "",
+        edits: bool = False, mends: Paper | None = None, tokens: int = CODE_TOKENS, role: str = "strong",
+        seconds: float | None = None, **facts: Any,
     ) -> Order:
         state = self._state(entries)
         words = self.brief.prompts.ask(operator, state=state, metric=self.brief.metric, edits=FORMAT if edits else "", **facts)
@@ -288,25 +334,27 @@ class Author:
             most_tokens=min(tokens, BRIEF_TOKENS) if self.small else tokens,
             most_seconds=max(5.0, self.brief.left()) if seconds is None else seconds, volatile=tuple(moving),
         )
-        return Order(operator, request, parents, base, edits, mends)
+        return Order(operator, request, says, parents, base, edits, mends)
 
     def _state(self, entries: Sequence[Entry]) -> State:
-        greater = self.brief.greater_is_better
+        greater, weights = self.brief.greater_is_better, self.brief.weights()
         return State(
             about(self.brief.left()), max(1, round(self.brief.fit_seconds)), self.brief.fits,
-            best_lines(entries, greater_is_better=greater), idle_lines(entries, greater_is_better=greater),
-            failure_lines(entries), tuple(self.tools), self._pending(), self.brief.blend(), self.reading.traps,
-            self.reading.ideas,
+            best_lines(entries, weights, greater_is_better=greater), idle_lines(entries, greater_is_better=greater),
+            failure_lines(entries), tuple(self.tools), self._pending(), blend_line(weights), self.reading.traps,
+            self.reading.ideas[self.ideas:], self.brief.vectors(),
         )
 
     def _pending(self) -> tuple[str, ...]:
-        """What it has written that no score is known of yet."""
-        return tuple(said(paper.answer.hypothesis, 200) for paper in self.shown if paper.number is None and not paper.failed)
+        """What is being written, and what was written that no score is known of yet."""
+        papers = [paper for paper in (*self.ready, *self.shown) if paper.number is None and not paper.failed]
+        return (*(said(paper.answer.hypothesis, 200) for paper in papers),
+                *(f"being written: {said(order.says, 220)}" for order in self.flying if order.operator != "explain"))
 
     # --- a thread's side
 
     def _start(self, order: Order) -> None:
-        self.in_flight += 1
+        self.flying.append(order)
         threading.Thread(target=self._work, args=(order,), name=f"llm-{order.operator}", daemon=True).start()
 
     def _work(self, order: Order) -> None:
@@ -315,7 +363,7 @@ class Author:
         except BaseException as error:  # ours, not the model's: raised where the main loop takes
             paper, self.bug = None, error
         with self.news:
-            self.in_flight -= 1
+            self.flying.remove(order)
             self.explaining &= order.operator != "explain"
             if paper is not None:
                 self.ready.append(paper)
@@ -378,7 +426,7 @@ class Author:
             paper.log = f"--- test of kit/{tool.name}.py: {trial.status} {trial.reason}\n{trial.log}\n"
             return
         (self.brief.kit / f"{tool.name}.py").write_text(tool.source, encoding="utf-8")
-        self.tools.append(f"{tool.name}: {said(paper.answer.hypothesis, 160)}")
+        self.tools += signatures(self.brief.kit, tool.name) or [f"`{tool.name}`: {said(paper.answer.hypothesis, 160)}"]
 
     # --- what came back
 

@@ -2,10 +2,11 @@
 
     python -m agent.bench_model TASK... [--budget 60] [--llm MODEL]
 
-Both runs of a pair go at the same time, one slot each, so that a busy machine is busy for both. Gain: from the constant's score
-to the private score (the honest estimate where there are no answers). Without `--llm` the model is garbage: prose, broken code,
-code that raises, constants, noise, and loops that grow with the rows, so that a smoke run on a few passes; a garbage model may
-cost at most 5% of the gain.
+Both runs of a pair go at the same time, one slot each, so that a busy machine is busy for both; with `--in-turn` one after the
+other, for a machine with one processor to spare: there, whoever has more processes has more of it.
+Gain: from the constant's score to the private score (the honest estimate where there are no answers). Without `--llm` the model
+is garbage: prose, broken code, code that raises, constants, noise, and loops that grow with the rows, so that a smoke run on a
+few passes; a garbage model may cost at most 5% of the gain.
 """
 
 import argparse
@@ -69,8 +70,8 @@ def garbage(folder: Path) -> Path:
 
 
 def pair(task: str, options: argparse.Namespace, model: str) -> tuple[Arm, Arm]:
-    """The run without the model and the run with it, at the same time."""
-    with ThreadPoolExecutor(2) as threads:
+    """The run without the model and the run with it."""
+    with ThreadPoolExecutor(1 if options.in_turn else 2) as threads:
         arms = threads.map(lambda more: _arm(task, options, more), ([], ["--llm", model, *options.llm_options]))
     without, beside = arms
     return without, beside
@@ -105,6 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     made.add_argument("--budget", type=positive, default=60.0)
     made.add_argument("--seed", type=int, default=0)
     made.add_argument("--data", type=Path, default=Path("data"))
+    made.add_argument("--in-turn", action="store_true", help="one run after the other")
     made.add_argument("--llm", help="the model (default: garbage)")
     made.add_argument("--llm-options", nargs="*", default=[], help="more options of compete for the model's runs")
     options = made.parse_args(arguments)

@@ -288,7 +288,7 @@ class Game:
             if solution is not None and not ready and solution.recipe is not None and solution.recipe.has(BLOCK):
                 self.held += [solution] if self.vectors and self.vectors.pending else []
                 continue
-            if solution is None or self._fits(solution):
+            if solution is None or solution.failed or self._fits(solution):
                 return solution
         return None
 

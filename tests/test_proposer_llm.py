@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from llm_server.server import Exchange, serving
+from llm_server.server import Exchange, by_purpose, serving
 from parcels import DESCRIPTION, parcels
 
 from agent.attach import Choice
@@ -25,10 +25,10 @@ SECRET = "sk-this-key-must-not-be-seen"
 GOOD_ENOUGH = 0.36  # the noise of the task is 0.3; without the code's parts the best is above 4
 
 
-def medalist(*arguments: object, cwd: Path) -> dict:
+def medalist(*arguments: object, cwd: Path, key: str = SECRET) -> dict:
     """What the command prints as JSON."""
     command = [sys.executable, "-m", "agent.cli", *map(str, arguments), "--json"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENAI_API_KEY": SECRET, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENAI_API_KEY": key, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout)
@@ -44,13 +44,15 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return parcels(tmp_path_factory.mktemp("parcels"))
 
 
-# --- a capable model, by recorded answers
+# --- a capable model, by recorded answers over real HTTP
 
 @pytest.fixture(scope="module")
 def capable(task: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     place = tmp_path_factory.mktemp("capable")
-    return place, medalist("compete", task, "--budget", 400, "--until", GOOD_ENOUGH, "--answers", task.parent / "answers.csv",
-                           "--llm", f"scripted:{SCRIPT}", cwd=place)
+    with serving({"capable": by_purpose(SCRIPT)}) as server:
+        outcome = medalist("compete", task, "--budget", 400, "--until", GOOD_ENOUGH, "--answers", task.parent / "answers.csv",
+                           "--llm", model := f"capable@{server.url}#price=1/4", cwd=place)
+    return place, {**outcome, "asked": model, "requests": len(server.requests)}
 
 
 def test_a_capable_model_reads_drafts_has_a_bug_mends_it_and_wins_the_blend(capable: tuple[Path, dict]) -> None:
@@ -75,21 +77,27 @@ def test_the_reading_is_kept_and_a_hint_that_the_data_deny_is_not_followed(capab
 def test_entries_and_report_say_what_the_model_cost(capable: tuple[Path, dict]) -> None:
     place, outcome = capable
     written = [entry for entry in entries_of(place, outcome["run"]) if entry.params.get("model")]
-    assert all(entry.cost_tokens > 3000 for entry in written if entry.status == "ok")
+    assert all(entry.cost_tokens > 3000 and entry.cost_dollars > 0.003 for entry in written if entry.status == "ok")
+    assert sum(entry.cost_dollars for entry in written) < outcome["llm"]["dollars"] < 2.0  # the reading is no entry
+    assert outcome["llm"]["calls"] >= outcome["requests"]
     page = (Path(outcome["folder"]) / "report.html").read_text()
     for words in ("The language model", "cost: an entry", "cost: a medal", "trap: `code` looks like a free text"):
         assert words in page
 
 
-def test_a_rerun_replays_for_nothing(capable: tuple[Path, dict], task: Path) -> None:
+def test_a_rerun_replays_for_nothing_with_the_server_gone_and_without_a_key(capable: tuple[Path, dict], task: Path) -> None:
     place, before = capable
-    after = medalist("compete", task, "--budget", 400, "--until", GOOD_ENOUGH, "--llm", f"scripted:{SCRIPT}", "--llm-replay",
-                     cwd=place)
-    assert after["llm"]["calls"] == 0 and after["llm"]["tokens"] == 0
-    assert after["llm"]["replayed"]["same request"] >= 2  # the reading and the first draft at least
-    assert after["honest"] < GOOD_ENOUGH
-    sources = [{entry.source for entry in entries_of(place, run["run"]) if entry.params.get("model")} for run in (before, after)]
-    assert sources[0] & sources[1]
+    after = medalist("compete", task, "--budget", 400, "--until", GOOD_ENOUGH, "--llm", before["asked"], "--llm-replay",
+                     cwd=place, key="")
+    assert after["llm"]["calls"] == after["llm"]["tokens"] == after["llm"]["dollars"] == 0
+    assert after["llm"]["replayed"]["same request"] >= 3  # the reading and the first two drafts at least
+    assert after["llm"]["reading"]["ideas"] == before["llm"]["reading"]["ideas"]
+    assert after["honest"] < GOOD_ENOUGH and after["llm"]["in_blend"]
+    written = [[entry for entry in entries_of(place, run["run"]) if entry.source and entry.params.get("model")]
+               for run in (before, after)]
+    drafts = [{entry.source for entry in made if entry.operator == "draft"} for made in written]
+    assert drafts[0] == drafts[1] and len(drafts[0]) == 2
+    assert all(entry.cost_dollars == 0 for entry in written[1])
 
 
 # --- a hostile and broken one, over real HTTP

@@ -20,6 +20,7 @@ from agent.llm.scripted import Scripted
 from agent.llm.store import key_of
 from agent.prompting.prompts import Prompts
 from agent.prompting.spec import Reading
+from agent.proposers.allocation import Allocation
 from agent.proposers.llm import MENDABLE, OPERATORS, UNANSWERED, Author, Brief
 from agent.solution import Solution
 from leaderboard.record import Entry
@@ -154,6 +155,17 @@ def test_calls_in_flight_are_of_different_kinds(tmp_path: Path) -> None:
     for _ in range(2):
         author.begin([ENTRY])
     assert [order.operator for order in author.flying].count("improve") == 1
+
+
+def test_the_loop_looks_for_other_work_while_a_mind_writes(tmp_path: Path) -> None:
+    class Exhausted:
+        def propose(self, entries: list[Entry]) -> None:
+            return None
+
+    author = author_of(Relay(tmp_path / "relay"), tmp_path)
+    allocation = Allocation(Exhausted(), author, seed=0, seconds_a_dollar=0.0)  # type: ignore[arg-type]
+    assert allocation.propose([ENTRY]) is None and author.in_flight
+    assert allocation.wait(200.0) and author.in_flight  # it did not stay until the answer came
 
 
 def test_two_entries_are_crossed_once(tmp_path: Path) -> None:

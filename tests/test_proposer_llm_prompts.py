@@ -149,6 +149,7 @@ def test_the_state_tells_gains_idle_tries_and_failures_with_reasons() -> None:
     entries = [ENTRY, worse, broken]
     assert "gain -0.05" in best_lines(entries, greater_is_better=True)[1]
     assert idle_lines(entries, greater_is_better=True)[0].startswith("entry 2")
+    assert idle_lines(entries, {2: 0.3}, greater_is_better=True) == ()
     assert failure_lines(entries) == ("entry 3 (draft): error: KeyError: 'siez'. It was: why",)
     mended = replace(ENTRY, number=4, operator="debug", parents=(3,))
     assert failure_lines([*entries, mended]) == ()
@@ -169,7 +170,7 @@ def test_what_the_blend_is_made_of_is_shown_and_code_of_its_own_is_a_view_each()
 
 
 def test_who_is_far_behind_is_not_asked_to_be_changed() -> None:
-    constant, best, near, far = (replace(ENTRY, number=k, score=score) for k, score in enumerate((0.5, 0.9, 0.8, 0.6)))
+    constant, best, near, far = (replace(ENTRY, number=k, score=score) for k, score in enumerate((0.5, 0.9, 0.85, 0.6)))
     assert [e.number for e in worth_changing([constant, far, near, best], greater_is_better=True)] == [1, 2]
 
 

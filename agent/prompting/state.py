@@ -11,7 +11,7 @@ BEST, IDLE, FAILED = 6, 6, 5
 DONE = ("ok", "stopped", "killed")
 LONGEST_SOURCE = 14_000
 HEAVY = 0.05  # of the blend: entries that are always shown
-HOPE = 0.4    # of the way from the constant to the best: who is further behind is not worth a change
+HOPE = 0.15   # of the way from the constant to the best: who is further behind is not worth a change
 OWN = "own"   # the family of code that is not one of the kit's models
 
 
@@ -110,22 +110,32 @@ def view_of(entry: Entry) -> str:
     return f"{OWN} {entry.number}" if entry.family == OWN else entry.family
 
 
+def _weighs(entry: Entry, weights: Mapping[int, float] | None) -> bool:
+    """Whether the blend would miss the entry."""
+    return abs((weights or {}).get(entry.number, 0.0)) > HEAVY
+
+
 def best_lines(
     entries: Sequence[Entry], weights: Mapping[int, float] | None = None, *, greater_is_better: bool,
 ) -> tuple[str, ...]:
     """The best few entries: those that the blend is made of, then one a view, so that every view that works is seen."""
     order = ranked(entries, greater_is_better=greater_is_better)
-    blended = [e for e in order if abs((weights or {}).get(e.number, 0.0)) > HEAVY]
+    blended = [e for e in order if _weighs(e, weights)]
     heads = [e for k, e in enumerate(order) if view_of(e) not in {view_of(before) for before in order[:k]}]
     chosen = list({e.number: e for e in (*order[:1], *blended, *heads, *order)})[:BEST]
     chosen = [e for e in order if e.number in chosen]
     return tuple(line_of(entry, entries, greater_is_better=greater_is_better) for entry in chosen)
 
 
-def idle_lines(entries: Sequence[Entry], *, greater_is_better: bool) -> tuple[str, ...]:
-    """The latest entries that a model wrote and that are no better than what they came from, or lost their race."""
+def idle_lines(
+    entries: Sequence[Entry], weights: Mapping[int, float] | None = None, *, greater_is_better: bool,
+) -> tuple[str, ...]:
+    """The latest entries that a model wrote and that are no better than what they came from, or lost their race; what the
+    blend gains from was no idle try."""
     lines = []
     for entry in entries:
+        if _weighs(entry, weights):
+            continue
         change = gain(entry, entries, greater_is_better=greater_is_better)
         if entry.params.get("model") and (entry.status == "stopped" or (change is not None and change <= 0)):
             lines.append(line_of(entry, entries, greater_is_better=greater_is_better))

@@ -340,7 +340,7 @@ class Author:
         greater, weights = self.brief.greater_is_better, self.brief.weights()
         return State(
             about(self.brief.left()), max(1, round(self.brief.fit_seconds)), self.brief.fits,
-            best_lines(entries, weights, greater_is_better=greater), idle_lines(entries, greater_is_better=greater),
+            best_lines(entries, weights, greater_is_better=greater), idle_lines(entries, weights, greater_is_better=greater),
             failure_lines(entries), tuple(self.tools), self._pending(), blend_line(weights), self.reading.traps,
             self.reading.ideas[self.ideas:], self.brief.vectors(),
         )

@@ -8,6 +8,7 @@ import json
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -155,6 +156,30 @@ def in_order(answers: list[str]) -> Play:
         if exchange.number > len(answers):
             return exchange.send(400, {"error": {"message": f"the script has {len(answers)} answers"}})
         exchange.answer(answers[exchange.number - 1])
+
+    return play
+
+
+PURPOSES = {"read the competition": "read", "draft a new": "draft", "mend a solution": "debug", "improve one": "improve",
+            "cross two": "cross", "find out what": "simplify", "make a tool": "tool", "explain this run": "explain"}
+
+
+def by_purpose(folder: Path) -> Play:
+    """A play that knows what it is asked for by the prompt's last heading, and answers with the folder's next file for it, such
+    as 02-draft.md; it counts its tokens, four letters each."""
+    asked: Counter[str] = Counter()
+    lock = threading.Lock()
+
+    def play(exchange: Exchange) -> None:
+        turns = [message["content"] for message in exchange.body["messages"]]
+        purpose = next(name for words, name in PURPOSES.items() if f"## Your task now: {words}" in turns[-1])
+        with lock:
+            files = sorted(folder.glob(f"*-{purpose}.md"))[asked[purpose]:]
+            asked[purpose] += 1
+        if not files:
+            return exchange.send(400, {"error": {"message": f"the script has no further {purpose}"}})
+        text = files[0].read_text(encoding="utf-8")
+        exchange.answer(text, usage={"prompt_tokens": sum(map(len, turns)) // 4, "completion_tokens": len(text) // 4})
 
     return play
 

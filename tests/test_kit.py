@@ -10,7 +10,21 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from agent.kit import boosters, clock, encoders, features, forests, groups, linear, losses, matrix, neighbours, splits, text
+from agent.kit import (
+    boosters,
+    clock,
+    columns,
+    encoders,
+    features,
+    forests,
+    groups,
+    linear,
+    losses,
+    matrix,
+    neighbours,
+    splits,
+    text,
+)
 
 PREDICTIONS = {
     "binary": "probability",
@@ -424,3 +438,14 @@ def test_a_replay_of_another_model_is_put_aside() -> None:
     task = card("binary", replay=[["trees", 3], ["strength", [1.0, 0.0]]])
     assert clock.chosen(task, "strength") is None
     assert clock.chosen(task, "strength") is None
+
+
+def test_spans_and_periods_are_numbers_and_a_name_that_stands_twice_is_told() -> None:
+    when = pd.Series(pd.date_range("2024-01-01", periods=40))
+    frame = pd.DataFrame({"span": when - when[0], "month": when.dt.to_period("M")})
+    task = card("regression")
+    assert [columns.role(frame[name], task) for name in frame] == ["numeric", "datetime"]
+    assert columns.numbers(frame["span"])[:3].tolist() == [0.0, 1.0, 2.0]
+    assert np.isfinite(boosters.lightgbm(frame, pd.Series(np.arange(40.0)), frame, task, rounds=5)).all()
+    with pytest.raises(ValueError, match="two columns are called 'span'"):
+        columns.named(pd.concat([frame, frame], axis=1), task, "numeric")

@@ -11,11 +11,13 @@ Frames = tuple[pd.DataFrame, pd.DataFrame]
 
 def role(column: pd.Series, task: SimpleNamespace) -> str:
     """What a column holds; its dtype decides, the card tells text from image paths."""
+    if isinstance(column, pd.DataFrame):
+        raise ValueError(f"two columns are called {column.columns[0]!r}: each name may stand once")
     if isinstance(column.dtype, pd.CategoricalDtype):
         return "categorical"
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+    if pd.api.types.is_datetime64_any_dtype(column.dtype) or isinstance(column.dtype, pd.PeriodDtype):
         return "datetime"
-    if pd.api.types.is_numeric_dtype(column.dtype):
+    if pd.api.types.is_numeric_dtype(column.dtype) or column.dtype.kind == "m":
         return "numeric"
     declared = task.roles.get(column.name, "text")
     return str(declared) if declared in ("text", "image", "categorical") else "text"
@@ -35,7 +37,11 @@ def beside(frame: pd.DataFrame, new: Mapping[str, object]) -> pd.DataFrame:
 
 
 def numbers(column: pd.Series) -> np.ndarray:
-    """A numeric or datetime column as float64 (n,); infinite becomes missing, dates become days since 1970."""
+    """A numeric or datetime column as float64 (n,); infinite becomes missing, dates become days since 1970, spans days."""
+    if isinstance(column.dtype, pd.PeriodDtype):
+        column = column.dt.to_timestamp()
+    if column.dtype.kind == "m":
+        return (column / pd.Timedelta(days=1)).to_numpy(dtype=float, na_value=np.nan)
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         naive = column.dt.tz_localize(None) if column.dt.tz is not None else column
         return ((naive - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy(dtype=float, na_value=np.nan)

@@ -24,7 +24,7 @@ from agent.prompting.data_card import said, wanted_shape
 from agent.prompting.failures import failing_lines, problem, tail
 from agent.prompting.kit_card import kit_card
 from agent.prompting.prompts import Prompts
-from agent.prompting.state import gain
+from agent.prompting.state import gain, line_of
 from agent.smoke import smoke_run
 from agent.solution import Solution, Written
 from agent.spending import Unspent
@@ -197,7 +197,9 @@ class Bench:
         if entry.status == "ok":
             return {}
         if entry.status == "stopped":
-            return {"problem": "stopped: on the folds it ran it was too far behind the best entry to win or to help the blend"}
+            greater = self.setting.task.greater_is_better
+            far = line_of(entry, self.game.state.entries, greater_is_better=greater)
+            return {"problem": f"too far behind the best entry to win or to help the blend: {far}"}
         return self._explained(entry.status, entry.source, entry.log)
 
     def _explained(self, status: str, source: str, log: str) -> dict[str, Any]:

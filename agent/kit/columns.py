@@ -41,7 +41,7 @@ def numbers(column: pd.Series) -> np.ndarray:
     if isinstance(column.dtype, pd.PeriodDtype):
         column = column.dt.to_timestamp()
     if column.dtype.kind == "m":
-        return (column / pd.Timedelta(days=1)).to_numpy(dtype=float, na_value=np.nan)
+        return np.asarray(column.dt.total_seconds(), dtype=float) / 86_400.0
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         naive = column.dt.tz_localize(None) if column.dt.tz is not None else column
         return ((naive - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy(dtype=float, na_value=np.nan)

@@ -49,7 +49,7 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def capable(task: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     place = tmp_path_factory.mktemp("capable")
-    with serving({"capable": by_purpose(SCRIPT)}) as server:
+    with serving({"capable": by_purpose(SCRIPT, after={"improve": "debug"})}) as server:
         outcome = medalist("compete", task, "--budget", 400, "--until", GOOD_ENOUGH, "--answers", task.parent / "answers.csv",
                            "--llm", model := f"capable@{server.url}#price=1/4", cwd=place)
     return place, {**outcome, "asked": model, "requests": len(server.requests)}

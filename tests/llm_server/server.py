@@ -160,27 +160,21 @@ def in_order(answers: list[str]) -> Play:
     return play
 
 
-PATIENCE = 60.0
 PURPOSES = {"read the competition": "read", "draft a new": "draft", "mend a solution": "debug", "improve one": "improve",
             "cross two": "cross", "find out what": "simplify", "make a tool": "tool", "explain this run": "explain"}
 
 
-def by_purpose(folder: Path, *, after: Mapping[str, str]) -> Play:
+def by_purpose(folder: Path, *, without: tuple[str, ...] = ()) -> Play:
     """A play that knows what it is asked for by the prompt's last heading, and answers with the folder's next file for it, such
-    as 02-draft.md; it counts its tokens, four letters each. after: purposes whose answer waits until another was asked for,
-    since some answers are so good that they end a run; at most PATIENCE seconds."""
+    as 02-draft.md, those left out that are named in `without`; it counts its tokens, four letters each."""
     asked: Counter[str] = Counter()
     lock = threading.Lock()
-    events = {purpose: threading.Event() for purpose in PURPOSES.values()}
 
     def play(exchange: Exchange) -> None:
         turns = [message["content"] for message in exchange.body["messages"]]
         purpose = next(name for words, name in PURPOSES.items() if f"## Your task now: {words}" in turns[-1])
-        events[purpose].set()
-        if purpose in after:
-            events[after[purpose]].wait(PATIENCE)
         with lock:
-            files = sorted(folder.glob(f"*-{purpose}.md"))[asked[purpose]:]
+            files = sorted(path for path in folder.glob(f"*-{purpose}.md") if path.name not in without)[asked[purpose]:]
             asked[purpose] += 1
         if not files:
             return exchange.send(400, {"error": {"message": f"the script has no further {purpose}"}})

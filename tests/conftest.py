@@ -1,5 +1,8 @@
 """The longest files come first, so that no worker is left alone with one of them at the end."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 LONGEST = (
@@ -11,3 +14,10 @@ LONGEST = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the packages of the catalogue lie, for the workers together: each is fetched once."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "packages"

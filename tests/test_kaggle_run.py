@@ -64,10 +64,10 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def desk(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Desk]:
     """The catalogue's house prices as a competition with rivals who are all worse than a constant."""
     folder = tmp_path_factory.mktemp("host")
-    built, home = catalogue.prepare(SLUG, folder / "data", folder / "cache"), open_home(folder / "home")
+    built, home = catalogue.prepare(SLUG, folder / "data", cache), open_home(folder / "home")
     rivals = pd.DataFrame({"name": [f"rival {k}" for k in range(RIVALS)]})
     rivals.assign(settings="", budget="none", public=9.0, private=9.0).to_csv(folder / "field.csv", index=False)
     admin.create(home, built / "public", built / "private" / "answers.csv", slug=SLUG, field=folder / "field.csv")

@@ -122,8 +122,10 @@ def _parse_arrow(path: Path, encoding: str, separator: str) -> pd.DataFrame:
 
 
 def _framed(columns: Mapping[str, pd.Series], rows: int) -> pd.DataFrame:
-    """A frame of columns of so many rows: their indices are not compared, which takes seconds for thousands of them."""
-    return pd.DataFrame({name: values.array for name, values in columns.items()}, index=pd.RangeIndex(rows))
+    """A frame of columns of so many rows: their indices are not compared, which takes seconds for thousands of them. Objects
+    as an array would be taken for text."""
+    arrays = {name: values if values.dtype == object else values.array for name, values in columns.items()}
+    return pd.DataFrame(arrays, index=pd.RangeIndex(rows))
 
 
 def _decimal_point(path: Path, encoding: str, separator: str) -> str:

@@ -44,7 +44,7 @@ test-packages: bubblewrap
 	@sh tests/install.sh
 
 test: test-packages setup $(VENV)/.model $(VENV)/kaggle-2.2.5
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder  # three for two processors: tests often wait
 
 check: setup
 	$(BIN)/ruff check .

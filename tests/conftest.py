@@ -1,9 +1,13 @@
 """The longest files come first, so that no worker is left alone with one of them at the end."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
+
+from agent.cli import main
 
 LONGEST = (
     "test_proposer_llm.py", "test_kaggle_run.py", "test_kaggle_client.py", "test_executor_ray.py", "test_proposer_llm_real.py",
@@ -23,3 +27,16 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the packages of the catalogue lie, for the workers together: each is fetched once."""
     base = tmp_path_factory.getbasetemp()
     return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "packages"
+
+
+@pytest.fixture
+def medalist(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> Callable[..., "CompletedProcess[str]"]:
+    """The command line in the test's folder, for tests of what it does and says: called here, since a process of its own would
+    read all libraries anew each time."""
+    def called(*arguments: object) -> "CompletedProcess[str]":
+        monkeypatch.chdir(tmp_path)
+        words = [*map(str, arguments)]
+        return CompletedProcess(words, main(words), *capsys.readouterr())
+    return called

@@ -2,36 +2,15 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pandas as pd
 import pytest
 from folders import folder_with_target, rows, write_folder
 
-from agent.cli import main
-
 FLAGS = [0, 1] * 30
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    error: str
-
-
-@pytest.fixture
-def medalist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
-    """The command line, called where it would be in a process of its own, which would read all libraries anew each time."""
-    def called(*arguments: object) -> Ended:
-        monkeypatch.chdir(tmp_path)
-        code = main([*map(str, arguments)])
-        return Ended(code, *capsys.readouterr())
-    return called
 
 
 def one_test_row_string_ids_a_column_of_nothing_and_infinity(folder: Path) -> Path:
@@ -77,16 +56,16 @@ def one_positive_row_under_f1(folder: Path) -> Path:
     numbers_written_as_people_write_them, one_positive_row_under_f1,
 ])
 def test_an_odd_folder_is_run_to_the_end(
-    make: Callable[[Path], Path], tmp_path: Path, medalist: Callable[..., Ended],
+    make: Callable[[Path], Path], tmp_path: Path, medalist: Callable[..., CompletedProcess[str]],
 ) -> None:
     folder = make(tmp_path / "task")
     done = medalist("compete", folder, "--budget", 12, "--json")
-    assert done.code == 0, done.error[-2000:]
-    made = pd.read_csv(Path(json.loads(done.out)["folder"]) / "submission.csv", dtype={"id": str})
+    assert done.returncode == 0, done.stderr[-2000:]
+    made = pd.read_csv(Path(json.loads(done.stdout)["folder"]) / "submission.csv", dtype={"id": str})
     sample = pd.read_csv(folder / "sample_submission.csv", dtype={"id": str})
     assert list(made.columns) == list(sample.columns) and list(made["id"]) == list(sample["id"])
     assert made["y"].notna().all()
-    assert "Traceback" not in done.error
+    assert "Traceback" not in done.stderr
 
 
 BROKEN: dict[str, Callable[[Path], object]] = {
@@ -101,11 +80,13 @@ BROKEN: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("line", BROKEN)
-def test_a_broken_folder_is_one_line_and_exit_code_2(line: str, tmp_path: Path, medalist: Callable[..., Ended]) -> None:
+def test_a_broken_folder_is_one_line_and_exit_code_2(
+    line: str, tmp_path: Path, medalist: Callable[..., CompletedProcess[str]],
+) -> None:
     folder = folder_with_target(tmp_path / "task", FLAGS)
     BROKEN[line](folder)
     given = "nowhere" if "nowhere" in line else folder
     done = medalist("compete", given, "--budget", 12)
-    assert done.code == 2
-    assert line in done.error and len(done.error.strip().splitlines()) == 1
+    assert done.returncode == 2
+    assert line in done.stderr and len(done.stderr.strip().splitlines()) == 1
     assert not list((tmp_path / "runs").glob("*/*/submission.csv"))

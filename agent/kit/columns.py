@@ -14,7 +14,7 @@ def role(column: pd.Series, task: SimpleNamespace) -> str:
     return _role(column.name, column.dtype, task)
 
 
-def _role(name: object, dtype: object, task: SimpleNamespace) -> str:
+def _role(name: object, dtype: np.dtype | pd.api.extensions.ExtensionDtype, task: SimpleNamespace) -> str:
     if isinstance(dtype, pd.CategoricalDtype):
         return "categorical"
     if pd.api.types.is_datetime64_any_dtype(dtype):

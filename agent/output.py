@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+PIPED = 200  # letters of a line that no screen shows: whoever reads it wants each cell whole
+
 
 class UsageError(Exception):
     """What the user gave cannot be done; the message says what was given, what exists, what to do."""
@@ -21,10 +23,10 @@ def print_rows(rows: list[dict[str, Any]], columns: list[str], *, as_json: bool,
         return
     table = Table(title=title)
     for column in columns:
-        table.add_column(column)
+        table.add_column(column, overflow="fold", no_wrap=column == "run")  # a run's name is to be said again, in one piece
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else PIPED).print(table)
 
 
 def print_outcome(outcome: Any, *, as_json: bool) -> None:

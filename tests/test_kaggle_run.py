@@ -22,6 +22,7 @@ from leaderboard.host import accounts, admin
 from leaderboard.host.home import open_home
 from leaderboard.kaggle import Kaggle
 from leaderboard.kaggle.environment import kaggle_environment
+from leaderboard.locks import is_held
 from leaderboard.record import Record
 from leaderboard.submissions import calibration, sent
 from tasks import catalogue
@@ -233,6 +234,7 @@ def test_an_upload_that_outlives_its_killed_process_is_waited_for(killed: str, d
         until(lambda: "CreateSubmission" in faults.seen, first)
         first.kill()
         first.communicate()
+        assert is_held(desk.place / "runs" / f".submitting-{ORPHAN}"), "the command line that it left holds the lock"
         second = desk.begin(*arguments)
         until(lambda: opened(second.pid, f".submitting-{ORPHAN}"), second)
         passed_on.set()

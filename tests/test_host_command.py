@@ -41,8 +41,8 @@ def test_a_folder_becomes_a_competition_that_a_shell_can_enter_and_its_owner_end
 def test_what_cannot_be_done_is_said_in_one_line(tmp_path: Path) -> None:
     task_folder(tmp_path / "task")
     for arguments, words in (
-        (["create", str(tmp_path / "task"), "--days", "1e9"], "say fewer --days"), (["create", "no-such-task"], "no task 'no-such-task'"), (["create", "a", "b", "--slug", "c"], "--slug, --answers and"),
-        (["env", "nobody"], "no user 'nobody'"),
+        (["create", "no-such-task"], "no task 'no-such-task'"), (["create", "a", "b", "--slug", "c"], "--slug, --answers and"),
+        (["create", str(tmp_path / "task"), "--days", "1e9"], "say fewer --days"), (["env", "nobody"], "no user 'nobody'"),
         (["--port", "99999"], "a port is a number"), (["--database", "mysql://x/y"], "SQLite or PostgreSQL, not mysql"),
         (["finalise", "nothing"], "no competition 'nothing'"), (["clock", "--to", "soon"], "'soon' is no date"),
         (["clock", "--ahead", "nan"], "from 1970 to 9998"), (["clock", "--ahead", "1e18"], "from 1970 to 9998"),

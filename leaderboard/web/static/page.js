@@ -66,7 +66,7 @@ function draw(element) {
   const figure = JSON.parse(element.querySelector("script").textContent);
   charts.get(element)?.destroy();
   plot.replaceChildren(Object.assign(document.createElement("canvas"), { role: "img", ariaLabel: figure.says }));
-  if (figure.sideways) plot.style.height = `${26 * figure.names.length + 50}px`;
+  if (figure.sideways) plot.style.height = `${26 * figure.names.length + 64}px`;
   const named = axis("", true, { labels: figure.names, offset: true });
   if (figure.sideways) named.ticks = { ...named.ticks, autoSkip: false, callback: (at) => last(figure.names[at], 24) };
   const value = axis(figure.y, false, extent(figure));

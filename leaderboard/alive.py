@@ -7,7 +7,7 @@ from pathlib import Path
 from leaderboard.locks import is_held, locked
 from leaderboard.record import RecordError, Run
 
-FILE = ".alive"
+FILE = "alive"
 PATIENCE_SECONDS = 2.0  # who looks at the lock holds it for a moment
 GOING_ON, STOPPED = "going on", "stopped"
 

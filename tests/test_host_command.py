@@ -45,7 +45,7 @@ def test_what_cannot_be_done_is_said_in_one_line(tmp_path: Path) -> None:
         (["create", str(tmp_path / "task"), "--days", "1e9"], "say fewer --days"), (["env", "nobody"], "no user 'nobody'"),
         (["--port", "99999"], "a port is a number"), (["--database", "mysql://x/y"], "SQLite or PostgreSQL, not mysql"),
         (["finalise", "nothing"], "no competition 'nothing'"), (["clock", "--to", "soon"], "'soon' is no date"),
-        (["clock", "--ahead", "nan"], "from 1970 to 9998"), (["clock", "--ahead", "1e18"], "from 1970 to 9998"),
+        (["clock", "--ahead", "nan"], "from 1970 to 9998"),
     ):
         done = medalist(tmp_path, *arguments)
         assert (done.returncode, done.stdout) == (2, "")

@@ -150,7 +150,8 @@ def test_rules_that_are_not_accepted(field: Field, tmp_path: Path) -> None:
 
 def test_a_wrong_key_and_no_key(field: Field) -> None:
     wrong = failure(field.kaggle(KAGGLE_KEY="f" * 32, KAGGLE_API_TOKEN=""), field.file)
-    assert (wrong.kind, "KAGGLE_KEY" in str(wrong)) == ("key", True)
+    assert (wrong.kind, "medalist host env" in str(wrong)) == ("key", True)
+    assert "KAGGLE_KEY" in str(KaggleError("key", SLUG))
     bare = {name: value for name, value in field.server.environment("alice").items()
             if name not in ("KAGGLE_KEY", "KAGGLE_USERNAME", "KAGGLE_API_TOKEN")}
     with Kaggle(SLUG, kaggle_environment(bare)) as stranger:

@@ -136,9 +136,14 @@ class UntilEntered(Quiet):
 def test_a_killed_run_goes_on_with_nothing_lost(folder: Path, tmp_path: Path, medalist: Command) -> None:
     command = [sys.executable, "-m", "agent.cli", "compete", str(folder), "--budget", "600"]
     run = subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL)
-    before = wait_for_entries(tmp_path / "runs" / "record.db", 2)
+    wait_for_entries(tmp_path / "runs" / "record.db", 2)
+    assert [row["status"] for row in json.loads(medalist("runs", "--json").stdout)] == ["going on"]
+    refused = medalist("resume")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1) and "goes on in another process" in refused.stderr
     os.kill(run.pid, signal.SIGKILL)
     run.wait()
+    before = wait_for_entries(tmp_path / "runs" / "record.db", 2)
+    assert [row["status"] for row in json.loads(medalist("runs", "--json").stdout)] == ["stopped"]
     late = json.loads(medalist("resume", "--budget", 1, "--json").stdout)  # the time is over: it only ends
     assert late["entries"] == len(before)
     view = UntilEntered(1)

@@ -23,7 +23,10 @@ def owner(medalist: Command, tmp_path: Path) -> Command:
 def test_a_folder_becomes_a_competition_that_a_shell_can_enter_and_its_owner_ends(tmp_path: Path, owner: Command) -> None:
     task_folder(tmp_path / "my_task")
     (tmp_path / "my_task" / "field.csv").write_text("name,settings,budget,private,public\nlinear,,,0.7,0.6\n")
-    made = json.loads(owner("create", str(tmp_path / "my_task"), "--days", "2", "--json").stdout)
+    task_folder(tmp_path / "another")
+    folders = (str(tmp_path / "my_task"), str(tmp_path / "another"))
+    made, another = map(json.loads, owner("create", *folders, "--days", "2", "--json").stdout.splitlines())
+    assert another["slug"] == "another"
     assert (made["slug"], made["metric"]) == ("my-task", "rmse")
     assert json.loads(owner("users", "alice", "--json").stdout) == [{"user": "alice"}]
     assert "as team 'Die Ersten'" in owner("accept-rules", "my-task", "alice", "--team", "Die Ersten").stdout
@@ -40,9 +43,13 @@ def test_a_folder_becomes_a_competition_that_a_shell_can_enter_and_its_owner_end
 
 
 def test_what_cannot_be_done_is_said_in_one_line(tmp_path: Path, owner: Command) -> None:
+    task_folder(tmp_path / "task")
     for arguments, words in (
-        (["create", "no-such-task"], "no task 'no-such-task'"), (["env", "nobody"], "no user 'nobody'"),
+        (["create", "no-such-task"], "no task 'no-such-task'"), (["create", "a", "b", "--slug", "c"], "--slug, --answers and"),
+        (["create", str(tmp_path / "task"), "--days", "1e9"], "say fewer --days"), (["env", "nobody"], "no user 'nobody'"),
+        (["--port", "99999"], "a port is a number"), (["--database", "mysql://x/y"], "SQLite or PostgreSQL, not mysql"),
         (["finalise", "nothing"], "no competition 'nothing'"), (["clock", "--to", "soon"], "'soon' is no date"),
+        (["clock", "--ahead", "nan"], "from 1970 to 9998"),
     ):
         done = owner(*arguments)
         assert (done.returncode, done.stdout) == (2, "")

@@ -12,7 +12,6 @@ from markupsafe import Markup, escape
 
 from leaderboard.web.words import plain, tidy
 
-COLOURS = 8  # classes c0..c7 are told apart; c8 is grey, for the rest
 LEFT, RIGHT, TOP, BOTTOM = 62, 14, 12, 40
 ROW = 22
 LETTER = 6.4  # width of a letter in the charts' font, about

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from agent import commands
 from agent.output import UsageError
+from leaderboard.web.words import plain
 
 OURS = (
     ("agent.playbook.bundle", "PlaybookError"), ("agent.spending", "Unspent"), ("leaderboard.host.refusal", "HostError"),
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted; what was recorded is kept: go on with `medalist resume`", file=sys.stderr)
         return 130
     except _our_errors() as error:
-        print(f"medalist: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"medalist: {plain(' '.join(str(error).split()))}", file=sys.stderr)
         return 2
 
 

@@ -12,6 +12,7 @@ from agent.owed import SETTLED, a_day
 from agent.run import Options, Outcome
 from agent.spending import Unspent
 from agent.view import View
+from leaderboard.alive import alive
 from leaderboard.kaggle import Kaggle, KaggleError
 from leaderboard.kaggle.folder import facts
 from leaderboard.record import Record, Run
@@ -66,7 +67,7 @@ def _at_the_end(
     record_file: Path, run: str, kaggle: Kaggle, *, allowed: int, say: Callable[[str], None],
 ) -> tuple[Standing | None, KaggleError | None]:
     """The last submission of a run; a reason not to make it is said, a failure to make it is returned."""
-    with Record(record_file) as record:
+    with Record(record_file) as record, alive(run, Path(record.run(run).folder)):
         made, failure = None, None
         try:
             made = submit(record, record.run(run), kaggle, a_day=allowed)

@@ -22,12 +22,14 @@ class Marks:
 
 
 def select(record: Record, slug: str | None, *, finals: int = 2) -> tuple[str, Choice]:
-    """The competition and the choice among its scored submissions. Nothing is asked of Kaggle: `medalist sync` is."""
+    """The competition, by itself that of the latest scored submission, and the choice among those that are scored. Nothing is
+    asked of Kaggle: `medalist sync` is."""
     known = sent(record, slug=slug)
     if not known:
         of = f" to {slug!r}" if slug else ""
         raise Unspent(f"the record knows of no submission{of}: make one with `medalist submit`")
-    name, run = known[-1].slug, record.run(known[-1].run)
+    latest = next((one for one in reversed(known) if one.public is not None), known[-1])
+    name, run = latest.slug, record.run(latest.run)
     scored = [one for one in known if one.slug == name and one.public is not None]
     pages = Path(run.settings["folder"]) / "description.md"
     share = stated_share(pages.read_text(encoding="utf-8") if pages.is_file() else "")

@@ -7,7 +7,7 @@ from typing import Any
 
 from agent.spending import Stake, Unspent, keep, spent_today, stake, worth
 from leaderboard.host.medals import medals
-from leaderboard.kaggle import Competition, Kaggle, KaggleError, Submission
+from leaderboard.kaggle import Competition, Kaggle, Submission
 from leaderboard.kaggle.client import tagged
 from leaderboard.kaggle.environment import kaggle_environment
 from leaderboard.kaggle.folder import facts, fetch
@@ -69,15 +69,17 @@ def submit(
     this one. anyway: also where the gain is within its noise. Raises Unspent where nothing was sent since it is not
     worth it or not allowed, KaggleError where Kaggle failed; the run's files stay as they are in any case.
     """
-    new = stake(record, run)
-    about, listed = kaggle.ready()
-    earlier = recall(record, kaggle.slug, listed)
-    ours = next((known for known in earlier if known.tag == new.tag), None)
-    if ours is None or ours.ref is None:
-        last = next((known for known in reversed(earlier) if known.arrived), None)
-        _check_worth(new, earlier, last, anyway=anyway)
-        _check_allowed(about, listed, a_day=a_day, reserve=reserve)
-        ours = _send(record, new, kaggle)
+    with kaggle.alone(record.path.parent):  # two processes submit one after the other, and the second one knows of the first
+        new = stake(record, run)
+        about, listed = kaggle.ready()
+        earlier = recall(record, kaggle.slug, listed)
+        ours = next((known for known in earlier if known.tag == new.tag), None)
+        if ours is None or ours.ref is None:
+            last = next((known for known in reversed(earlier) if known.arrived), None)
+            _check_worth(new, earlier, last, anyway=anyway)
+            _check_allowed(about, listed, a_day=a_day, reserve=reserve)
+            kaggle.check_open(about)
+            ours = _send(record, new, kaggle)
     return follow(record, ours, kaggle)
 
 
@@ -99,7 +101,7 @@ def follow(record: Record, known: Sent, kaggle: Kaggle) -> Standing:
     known = _again(record, known)
     into_summary(record, known.run)
     if known.status == "ERROR":
-        raise KaggleError("format", kaggle.slug, detail=" ".join(known.error.split()), ref=known.ref or 0)
+        raise kaggle.failed("format", detail=" ".join(known.error.split()), ref=known.ref or 0)
     about = kaggle.competition()
     return Standing(known, about.allowance.remaining, about.rank, *place(record, known.run, kaggle, about))
 

@@ -80,7 +80,7 @@ class Bench:
         self.executor = self.open.enter_context(make_executor(options.executor))
         self.record = self.open.enter_context(runs_of.open_record(runs))
         options = runs_of.settled(options, self.executor)
-        begun = runs_of.begin(folder, options, record=self.record, runs=runs, started=started, clock=clock)
+        begun = runs_of.begin(folder, options, record=self.record, runs=runs, started=started, clock=clock, going_on=self.open)
         self.plan, self.traits = begun.plan, begun.known.traits
         self.setting = replace(begun.setting, kit=own_kit(begun.setting.kit, begun.setting.folder))
         self.proposer, self.proposals, self.numbers = Waiting(), dict[int, Solution](), count(1)

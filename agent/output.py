@@ -8,6 +8,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from leaderboard.web.words import plain
+
+PIPED = 200  # letters of a line that no screen shows: whoever reads it wants each cell whole
 
 
 class UsageError(Exception):
@@ -19,12 +24,12 @@ def print_rows(rows: list[dict[str, Any]], columns: list[str], *, as_json: bool,
     if as_json:
         print(json.dumps(rows, indent=1, default=str))
         return
-    table = Table(title=title)
+    table = Table(title=_text(title))
     for column in columns:
-        table.add_column(column)
+        table.add_column(column, overflow="fold", no_wrap=column == "run")  # a run's name is to be said again, in one piece
     for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
-    Console().print(table)
+        table.add_row(*(_text(_cell(row.get(column))) for column in columns))
+    Console(width=None if sys.stdout.isatty() else PIPED).print(table)
 
 
 def print_outcome(outcome: Any, *, as_json: bool) -> None:
@@ -32,9 +37,9 @@ def print_outcome(outcome: Any, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(outcome.to_json(), indent=1))
         return
-    table = Table(title=f"{outcome.task}: {outcome.metric}", show_header=False)
+    table = Table(title=_text(f"{outcome.task}: {outcome.metric}"), show_header=False)
     for name, value in outcome.rows():
-        table.add_row(name, value)
+        table.add_row(name, _text(value))
     Console().print(table)
 
 
@@ -43,9 +48,9 @@ def print_standing(standing: Any, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(standing.to_json(), indent=1))
         return
-    table = Table(title=f"Kaggle: {standing.sent.slug}", show_header=False)
+    table = Table(title=_text(f"Kaggle: {standing.sent.slug}"), show_header=False)
     for name, value in standing.rows():
-        table.add_row(name, value)
+        table.add_row(name, _text(value))
     Console().print(table)
 
 
@@ -73,7 +78,7 @@ def print_plan(plan: dict[str, Any], *, as_json: bool) -> None:
         return
     table = Table(title="plan: nothing was run", show_header=False)
     for name, value in plan.items():
-        table.add_row(name, "\n".join(map(str, value)) if isinstance(value, list) else str(value))
+        table.add_row(name, _text("\n".join(map(str, value)) if isinstance(value, list) else str(value)))
     Console().print(table)
 
 
@@ -98,6 +103,11 @@ def whole(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text} is not a whole number of 1 or more")
     return int(text)
+
+
+def _text(words: str) -> Text:
+    """Words as they are: what names and models say is no markup of ours, and moves no cursor."""
+    return Text("\n".join(plain(line) for line in words.split("\n")))
 
 
 def _cell(value: Any) -> str:

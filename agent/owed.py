@@ -1,5 +1,6 @@
 """What a run that was stopped or killed still owes: its end, or the submission that it was to end with."""
 
+from leaderboard.alive import STOPPED, state
 from leaderboard.record import Record, Run
 
 SETTLED = "submission settled"  # the event that says that nothing is left to submit at the end of a run
@@ -11,8 +12,8 @@ def a_day(known: Run) -> int:
 
 
 def to_resume(record: Record, name: str | None) -> Run:
-    """The run of that name; else the latest that did not come to its end, or not to its submission."""
-    owing = [known.run for known in record.runs() if known.status == "running" or owes_submission(record, known)]
+    """The run of that name; else the latest that did not come to its end, or not to its submission, and does not go on."""
+    owing = [known.run for known in record.runs() if state(known) == STOPPED or owes_submission(record, known)]
     return record.latest(name or (owing[-1] if owing else None), unfinished=True)
 
 

@@ -16,11 +16,12 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from agent.charts import COLOURS, Axes, bars, plain, signed, spanned, tidy, whiskers
+from agent.charts import Axes, bars, plain, signed, spanned, tidy, whiskers
 from agent.diagnostics import POINTS, Figure, diagnose
 from agent.ensemble import climb_link
 from leaderboard.host.medals import medals
 from leaderboard.record import Entry
+from leaderboard.web.run_facts import colours as family_colours
 from tasks.metrics import metric
 from tasks.spec import Task
 from tasks.validation import FAR, SHIFTED
@@ -188,16 +189,6 @@ def _direction(task: Task) -> str:
 
 
 # --- entries
-
-def family_colours(entries: Sequence[Entry]) -> dict[str, str]:
-    """A class for each family, the most frequent first; grey for the constant and from the ninth on."""
-    counts: dict[str, int] = defaultdict(int)
-    for entry in entries:
-        counts[entry.family] += 1
-    ranked = sorted((name for name in counts if name != "prior"), key=lambda name: -counts[name])
-    colours = {name: f"c{min(index, COLOURS)}" for index, name in enumerate(ranked)}
-    return colours | ({"prior": f"c{COLOURS}"} if "prior" in counts else {})
-
 
 def tree(
     entries: Sequence[Entry], weights: Mapping[int, float], colours: Mapping[str, str], *, greater_is_better: bool,

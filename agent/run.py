@@ -6,6 +6,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -33,6 +34,7 @@ from agent.proposers.embedded import Embedded
 from agent.report import explain, write_report
 from agent.traits import Traits
 from agent.view import View
+from leaderboard.alive import alive
 from leaderboard.grade import Grade, grade
 from leaderboard.record import Record
 from leaderboard.reference import rank, read_field
@@ -173,13 +175,15 @@ class Begun:
 
 def begin(
     folder: Path, options: Options, *, record: Record, runs: Path, started: float, clock: Callable[[], float],
+    going_on: ExitStack,
 ) -> Begun:
-    """Read the task, design and write the folds, open the run in the record."""
+    """Read the task, design and write the folds, open the run in the record: it goes on until `going_on` is closed."""
     run = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     mind = _mind(options, run, runs, record, folder, started, clock)
     known = prepare(folder, options, mind=mind)
     place = runs.resolve() / known.task.name / run
     arrays = write_arrays(known.task, known.train, known.test, known.plan, dict(known.roles), place, seed=options.seed)
+    going_on.enter_context(alive(run, place))
     record.start_run(run, task=known.task.name, folder=str(place), budget_seconds=options.budget, seed=options.seed,
                      metric=known.task.metric, greater_is_better=known.task.greater_is_better,
                      settings=_settings(options, folder, known.traits, texts := sentence_columns(known.roles, known.train)))
@@ -193,9 +197,9 @@ def start(
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """A new run of the task in `folder`. `started`: the clock's time from which the budget counts."""
-    with _executor(options) as executor, open_record(runs) as record:
+    with _executor(options) as executor, open_record(runs) as record, ExitStack() as going_on:
         options = settled(options, executor)
-        begun = begin(folder, options, record=record, runs=runs, started=started, clock=clock)
+        begun = begin(folder, options, record=record, runs=runs, started=started, clock=clock, going_on=going_on)
         known, setting, mind = begun.known, begun.setting, begun.mind
         view.start(known.task, begun.plan, options.budget)
         proposer: Proposer = Embedded(known.traits, seed=options.seed, greater_is_better=known.task.greater_is_better,
@@ -211,8 +215,9 @@ def go_on(
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Resume a run from its record: nothing is lost but the trials that were in flight."""
-    with open_record(runs) as record:
+    with open_record(runs) as record, ExitStack() as going_on:
         known = record.latest(run, unfinished=run is None)
+        going_on.enter_context(alive(known.run, Path(known.folder)))
         options = _options(known.settings, budget or known.budget_seconds)
         folder = Path(known.settings["folder"])
         task = load_task(folder)

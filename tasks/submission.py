@@ -11,7 +11,7 @@ import pandas as pd
 from tasks.arrays import truth_of
 from tasks.layout.rewriting import KEEP, REWRITINGS, labels_of
 from tasks.spec import CLASSED, Task, plain_labels
-from tasks.tables import TaskError, as_numbers, read_table
+from tasks.tables import TaskError, as_numbers, read_table, read_text_column
 
 USAGE = "Usage"
 
@@ -51,7 +51,7 @@ def _rows(task: Task) -> pd.DataFrame:
 
 @functools.lru_cache(maxsize=4)  # a run writes many submissions of the same rows
 def _ids(path: Path, id: str) -> pd.DataFrame:
-    return read_table(path, as_text=[id])[[id]]
+    return read_text_column(path, id).to_frame(id)
 
 
 @functools.lru_cache(maxsize=4)

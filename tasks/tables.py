@@ -6,7 +6,7 @@ Everything here looks at the features of train and test rows only, never at a la
 import codecs
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -118,8 +118,14 @@ def _parse_arrow(path: Path, encoding: str, separator: str) -> pd.DataFrame:
             null_values=MISSING, strings_can_be_null=True, decimal_point=_decimal_point(path, encoding, separator)),
     )
     table = table.rename_columns(_distinct(table.column_names))
-    columns = {name: _column(table.column(i)) for i, name in enumerate(table.column_names)}
-    return pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows))
+    return _framed({name: _column(table.column(i)) for i, name in enumerate(table.column_names)}, table.num_rows)
+
+
+def _framed(columns: Mapping[str, pd.Series], rows: int) -> pd.DataFrame:
+    """A frame of columns of so many rows: their indices are not compared, which takes seconds for thousands of them. Objects
+    as an array would be taken for text."""
+    arrays = {name: values if values.dtype == object else values.array for name, values in columns.items()}
+    return pd.DataFrame(arrays, index=pd.RangeIndex(rows))
 
 
 def _decimal_point(path: Path, encoding: str, separator: str) -> str:
@@ -166,6 +172,19 @@ def _parse_slowly(path: Path, encoding: str, separator: str) -> pd.DataFrame:
     frame.columns = pd.Index(_distinct([str(c) for c in frame.columns]))
     flags = [c for c in frame.columns if frame[c].dtype.kind == "b"]
     return frame.astype(dict.fromkeys(flags, "int8"))
+
+
+def read_text_column(path: Path, name: str) -> pd.Series:
+    """One column as the exact text of the file, stripped, without the others where the file can be read so; TaskError as
+    read_table."""
+    if not path.is_file() or _has_an_open_quote(path):
+        return read_table(path, as_text=[name])[name]
+    try:
+        encoding = encoding_of(path)
+        column = _text_arrow(path, encoding, separator_of(path, encoding), [name])[name]
+    except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeError):
+        return read_table(path, as_text=[name])[name]
+    return column.astype("str").str.strip()
 
 
 def with_exact_text(frame: pd.DataFrame, path: Path, names: Iterable[str]) -> pd.DataFrame:
@@ -432,7 +451,7 @@ def typed(
         assert assets is not None, "an image column needs its assets folder"
         sides = [_paths(train[name], assets, "train"), _paths(test[name], assets, "test")]
         columns[name] = pd.concat(sides, ignore_index=True)
-    return pd.DataFrame(columns, index=pd.RangeIndex(len(train) + len(test)))
+    return _framed(columns, len(train) + len(test))
 
 
 def _paths(names: pd.Series, assets: Path, side: str) -> pd.Series:

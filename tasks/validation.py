@@ -271,12 +271,15 @@ def _group_column(task: Task, train: pd.DataFrame, test: pd.DataFrame, roles: di
 
 def _names_entities(train: pd.DataFrame, test: pd.DataFrame, name: str, role: str) -> bool:
     """Whether a column's levels repeat among train rows and are not those of the test rows."""
-    whole = role == "numeric" and train[name].dtype.kind in "iu"
+    values = train[name]
+    whole = role == "numeric" and values.dtype.kind in "iu"
     if not (whole or role in ("categorical", "datetime")) or len(test) < 10:
         return False
-    values, others = train[name], test[name].dropna()
     levels = len(np.unique(values.to_numpy())) if whole else values.nunique()
-    if len(others) < 10 or levels < 10 or len(values) < 1.5 * levels:
+    if levels < 10 or len(values) < 1.5 * levels:
+        return False
+    others = test[name].dropna()
+    if len(others) < 10:
         return False
     if role != "datetime" and _kinds_differ(values, others):
         return False

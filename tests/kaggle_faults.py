@@ -14,10 +14,11 @@ HANG_SECONDS = 60.0
 @dataclass
 class Faults:
     """`plan`: for the last part of an address (of an upload: PUT, of a download: GET), what happens at each call until
-    the list is used up. An int: that status at once; `lose question`, `lose answer`, `cut`, `hang`."""
+    the list is used up. An int: that status at once; an event: held back until it is set; `lose question`, `lose answer`,
+    `cut`, `hang`."""
 
     url: str = ""
-    plan: dict[str, list[int | str]] = field(default_factory=dict)
+    plan: dict[str, list[int | str | threading.Event]] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
 
@@ -38,6 +39,8 @@ def faulty(behind: str) -> Iterator[Faults]:
             name = self.path.rsplit("/", 1)[-1] if self.command == "POST" else self.command
             faults.seen.append(name)
             fault = faults.plan.get(name, []).pop(0) if faults.plan.get(name) else None
+            if isinstance(fault, threading.Event):
+                fault.wait(HANG_SECONDS)
             if fault == "hang":
                 faults.over.wait(HANG_SECONDS)
             if fault in ("hang", "lose question"):

@@ -1,9 +1,13 @@
 """A small competition in which the best column must be read out of a code: for tests of what a language model can do."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from agent.playbook.bundle import write
+from agent.playbook.store import Store
 
 DESCRIPTION = """# What does a parcel cost?
 
@@ -48,3 +52,13 @@ def parcels(place: Path, *, rows: int = 700, description: str = DESCRIPTION) -> 
     (public / "task.toml").write_text(FACTS)
     (public / "description.md").write_text(description)
     return public
+
+
+def one_model(place: Path) -> Path:
+    """A version of the playbook, below `place`, with a linear model and hardly a move after it: the embedded proposer is done
+    soon, and what a run costs is the language model's."""
+    others = ("boosters.lightgbm", "boosters.xgboost", "boosters.catboost", "forests.extra_trees", "linear.biases",
+              "linear.support_vectors", "neighbours.knn", "nets.mlp", "nets.tabm", "text.ridge", "text.linear_model")
+    moves = ("add_feature", "change_family", "crossover", "seed", "tune", "tune_block")
+    changes = {"portfolio.toml": f"without = {json.dumps(others)}", "operators.toml": f"unused = {json.dumps(moves)}"}
+    return write(Store().load("current").child(changes, epoch=""), place)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from agent.run import go_on
 from agent.view import Quiet
 from leaderboard.record import Entry, Record
 
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
 BUDGET = 300
 GOOD_ENOUGH = 1.8  # half the deviation of the target: the first model is there, a constant is not
 
@@ -41,11 +43,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return public
 
 
-def medalist(*arguments: object, cwd: Path, check: bool = True) -> "subprocess.CompletedProcess[str]":
+def alone(*arguments: object, cwd: Path) -> str:
+    """What the command printed, in a process of its own."""
     command = [sys.executable, "-m", "agent.cli", *map(str, arguments)]
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment())
-    assert not check or done.returncode == 0, done.stderr[-3000:]
-    return done
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
 
 
 def environment() -> dict[str, str]:
@@ -57,8 +60,8 @@ def finished(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     """One whole run, which ends by itself once it is good: where it was made, and what it printed."""
     place = tmp_path_factory.mktemp("run")
     answers = folder.parent / "answers.csv"
-    done = medalist("compete", folder, "--budget", BUDGET, "--until", GOOD_ENOUGH, "--answers", answers, "--json", cwd=place)
-    return place, json.loads(done.stdout)
+    printed = alone("compete", folder, "--budget", BUDGET, "--until", GOOD_ENOUGH, "--answers", answers, "--json", cwd=place)
+    return place, json.loads(printed)
 
 
 def test_a_run_ends_graded_and_better_than_a_constant(finished: tuple[Path, dict], folder: Path) -> None:
@@ -99,15 +102,15 @@ def test_no_label_of_a_predicted_row_lies_in_what_a_trial_is_given(finished: tup
 
 def test_the_record_knows_the_run(finished: tuple[Path, dict]) -> None:
     place, outcome = finished
-    listed = json.loads(medalist("runs", "--json", cwd=place).stdout)
+    listed = json.loads(alone("runs", "--json", cwd=place))
     assert [row["run"] for row in listed] == [outcome["run"]]
-    shown = json.loads(medalist("show", "--json", cwd=place).stdout)
+    shown = json.loads(alone("show", "--json", cwd=place))
     assert len(shown["entries"]) == outcome["entries"]
     assert shown["entries"][0]["operator"] == "prior"
 
 
-def test_a_plan_runs_nothing(folder: Path, tmp_path: Path) -> None:
-    plan = json.loads(medalist("compete", folder, "--plan", "--json", cwd=tmp_path).stdout)
+def test_a_plan_runs_nothing(folder: Path, tmp_path: Path, medalist: Command) -> None:
+    plan = json.loads(medalist("compete", folder, "--plan", "--json").stdout)
     assert "5 folds" in plan["validation"][0]
     assert plan["portfolio"][0].startswith("lightgbm")
     assert not (tmp_path / "runs").exists()
@@ -130,13 +133,18 @@ class UntilEntered(Quiet):
         return time.monotonic() + (10_000.0 if self.missing <= 0 else 0.0)
 
 
-def test_a_killed_run_goes_on_with_nothing_lost(folder: Path, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_with_nothing_lost(folder: Path, tmp_path: Path, medalist: Command) -> None:
     command = [sys.executable, "-m", "agent.cli", "compete", str(folder), "--budget", "600"]
     run = subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL)
-    before = wait_for_entries(tmp_path / "runs" / "record.db", 2)
+    wait_for_entries(tmp_path / "runs" / "record.db", 2)
+    assert [row["status"] for row in json.loads(medalist("runs", "--json").stdout)] == ["going on"]
+    refused = medalist("resume")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1) and "goes on in another process" in refused.stderr
     os.kill(run.pid, signal.SIGKILL)
     run.wait()
-    late = json.loads(medalist("resume", "--budget", 1, "--json", cwd=tmp_path).stdout)  # the time is over: it only ends
+    before = wait_for_entries(tmp_path / "runs" / "record.db", 2)
+    assert [row["status"] for row in json.loads(medalist("runs", "--json").stdout)] == ["stopped"]
+    late = json.loads(medalist("resume", "--budget", 1, "--json").stdout)  # the time is over: it only ends
     assert late["entries"] == len(before)
     view = UntilEntered(1)
     outcome = go_on(late["run"], runs=tmp_path / "runs", budget=None, view=view, started=view.clock(), clock=view.clock)
@@ -166,17 +174,17 @@ def wait_for_entries(path: Path, count: int) -> list:
     (["resume"], "no record"),
     (["prepare", "no-such-task"], "no-such-task"),
 ])
-def test_bad_input_is_one_line_and_an_exit_code(arguments: list[str], words: str, tmp_path: Path) -> None:
-    done = medalist(*arguments, cwd=tmp_path, check=False)
+def test_bad_input_is_one_line_and_an_exit_code(arguments: list[str], words: str, medalist: Command) -> None:
+    done = medalist(*arguments)
     assert done.returncode == 2
     assert words in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_an_unknown_executor_lists_those_that_exist(folder: Path, tmp_path: Path) -> None:
-    done = medalist("compete", folder, "--executor", "rya", cwd=tmp_path, check=False)
+def test_an_unknown_executor_lists_those_that_exist(folder: Path, medalist: Command) -> None:
+    done = medalist("compete", folder, "--executor", "rya")
     assert done.stderr == "medalist: no executor 'rya'; there are: cold, local, ray\n"
 
 
 @pytest.mark.parametrize("command", ["compete", "resume", "tasks", "prepare", "runs", "show", "doctor"])
 def test_every_command_explains_itself(command: str, tmp_path: Path) -> None:
-    assert "--json" in medalist(command, "--help", cwd=tmp_path).stdout
+    assert "--json" in alone(command, "--help", cwd=tmp_path)

@@ -1,7 +1,9 @@
 """The exported solution: alone in its folder, it writes the very submission that the run wrote."""
 
+import functools
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -20,10 +22,11 @@ from leaderboard.record import Entry
 from tasks.arrays import Arrays, load_arrays
 from tasks.decision import Decision
 from tasks.decision_steps import Argmax
-from tasks.spec import Task
+from tasks.spec import Task, load_task
 from tasks.submission import write_submission
 from tests.folders import prepared, write_folder
 
+Begin = Callable[[Callable[[Path], Path]], tuple[Task, Arrays]]
 KIT = Path(__file__).parent.parent / "agent" / "kit"
 SOURCE = '''"""One model."""
 
@@ -107,9 +110,29 @@ def kept(predictions: Mapping[int, np.ndarray], run: Path) -> list[Entry]:
     return [entry(number, run / "entries" / str(number)) for number in predictions]
 
 
-def exported(tmp_path: Path, make: Callable[[Path], Path], blend: Blend, decision: Decision) -> tuple[Task, Path]:
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[Path], Path]], Path]:
+    """Where the public files and the planned run of a task lie, made at the first asking; not to be written to."""
+    @functools.cache
+    def made(make: Callable[[Path], Path]) -> Path:
+        place = tmp_path_factory.mktemp(make.__name__)
+        prepared(make(place / "public"), place / "run")
+        return place
+    return made
+
+
+@pytest.fixture
+def begun(once: Callable[[Callable[[Path], Path]], Path], tmp_path: Path) -> Begin:
+    """Gives the test its own copy of a task, planned and written out: the task and its arrays."""
+    def copied(make: Callable[[Path], Path]) -> tuple[Task, Arrays]:
+        shutil.copytree(once(make), tmp_path, dirs_exist_ok=True)
+        return load_task(tmp_path / "public"), load_arrays(tmp_path / "run")
+    return copied
+
+
+def exported(begun: Begin, make: Callable[[Path], Path], blend: Blend, decision: Decision) -> tuple[Task, Path]:
     """A finished run: its task and its folder, which holds submission.csv and solution/."""
-    task, _, _, arrays = prepared(make(tmp_path / "public"), tmp_path / "run")
+    task, arrays = begun(make)
     predictions = predicted(arrays, blend.weights)
     submitted = decision.apply(blend.apply(predictions))
     write_submission(task, submitted, arrays.folder / "submission.csv")
@@ -131,9 +154,9 @@ def run_alone(solution: Path, data: Path, elsewhere: Path) -> "subprocess.Comple
     (ahead, Blend("hill climbing", "log1p", {11: 0.25, 3: 0.75}, bias=0.01), Decision(), 1),
 ])
 def test_a_solution_alone_rebuilds_the_submission(
-    tmp_path: Path, make: Callable[[Path], Path], blend: Blend, decision: Decision, fits: int,
+    tmp_path: Path, begun: Begin, make: Callable[[Path], Path], blend: Blend, decision: Decision, fits: int,
 ) -> None:
-    task, run = exported(tmp_path, make, blend, decision)
+    task, run = exported(begun, make, blend, decision)
     solution = (run / "solution").rename(tmp_path / "moved")
     with (solution / "tasks" / "__init__.py").open("a") as mark:
         mark.write("\nprint('tasks of', __file__)\n")
@@ -147,8 +170,8 @@ def test_a_solution_alone_rebuilds_the_submission(
     pd.testing.assert_frame_equal(before, after, rtol=0, atol=1e-6)
 
 
-def test_choices_are_read_from_each_folds_part_of_the_log(tmp_path: Path) -> None:
-    task, _, _, arrays = prepared(classes(tmp_path / "public"), tmp_path / "run")
+def test_choices_are_read_from_each_folds_part_of_the_log(begun: Begin) -> None:
+    task, arrays = begun(classes)
     log = ("choice lost=1\n--- fold 4: ok \nchoice trees=30\nchatter\nchoice strength=[0.5,0.0]\n"
            "--- fold 1: ok \nchoice broken=[1,\nchoice deep=" + "[" * 2000 + "]" * 2000 + "\n"
            'choice odd={"a":"\\ud800"}\n--- fold 0: ok \nlearned\n')
@@ -156,8 +179,8 @@ def test_choices_are_read_from_each_folds_part_of_the_log(tmp_path: Path) -> Non
     assert replay == {"3": [[], [["odd", {"a": "\ud800"}]], [], [], [["trees", 30], ["strength", [0.5, 0.0]]]]}
 
 
-def test_a_member_is_rebuilt_with_the_choices_of_the_run(tmp_path: Path) -> None:
-    task, _, _, arrays = prepared(ahead(tmp_path / "public"), tmp_path / "run")
+def test_a_member_is_rebuilt_with_the_choices_of_the_run(tmp_path: Path, begun: Begin) -> None:
+    task, arrays = begun(ahead)
     log = "".join(f"--- fold {fold}: ok \nchoice trees=20\n" for fold in range(arrays.fits))
     solution = logged(task, arrays, "forests.random_forest(train, target, predict, task)", log)
     done = run_alone(solution, task.folder, tmp_path / "elsewhere")
@@ -174,11 +197,11 @@ def logged(task: Task, arrays: Arrays, call: str, log: str) -> Path:
                   seconds=20.0, blend=Blend("best single", "identity", {3: 1.0}), decision=Decision())
 
 
-def test_a_solution_holds_what_it_needs_and_replaces_an_older_one(tmp_path: Path) -> None:
-    _, run = exported(tmp_path, ahead, Blend("best single", "identity", {11: 1.0}), Decision())
+def test_a_solution_holds_what_it_needs_and_replaces_an_older_one(tmp_path: Path, begun: Begin) -> None:
+    _, run = exported(begun, ahead, Blend("best single", "identity", {11: 1.0}), Decision())
     (run / "solution" / "stale.txt").touch()
     arrays = load_arrays(run)
-    task = replace(prepared(tmp_path / "public", tmp_path / "other")[0], title="A | title")
+    task = replace(load_task(tmp_path / "public"), title="A | title")
     place = export(run, task=task, arrays=arrays, entries=kept({3: np.ones(80), 11: np.ones(80)}, run), kit=KIT, seconds=20.0,
                    blend=Blend("best single", "identity", {3: 1.0}), decision=Decision())
     names = {path.name for path in place.rglob("*")}
@@ -187,23 +210,23 @@ def test_a_solution_holds_what_it_needs_and_replaces_an_older_one(tmp_path: Path
             "replay.json", "spec.py", "submission.py", "arrays.py", "decision_steps.py"} <= names
     assert not names & {"stale.txt", "entry_11.py", "catalogue.py", "__pycache__", ".mypy_cache"}
     assert not [path.name for path in run.iterdir() if path.name.startswith(".")]
-    assert str(tmp_path) not in "".join(path.read_text() for path in place.rglob("*.json"))
+    assert str(tmp_path.parent) not in "".join(path.read_text() for path in place.rglob("*.json"))
     assert "| members/entry_3.py | 1.0000 | 0.5 | odd \\| even lines |" in (place / "README.md").read_text()
     required = [line.split("==")[0] for line in (place / "requirements.txt").read_text().splitlines()]
     assert {"lightgbm", "numpy", "pandas", "pyarrow", "scikit-learn"} <= set(required)
     assert not {"torch", "jinja2", "rich"} & set(required)
 
 
-def test_a_weighted_entry_that_is_not_given_is_an_error(tmp_path: Path) -> None:
-    task, _, _, arrays = prepared(classes(tmp_path / "public"), tmp_path / "run")
+def test_a_weighted_entry_that_is_not_given_is_an_error(begun: Begin) -> None:
+    task, arrays = begun(classes)
     with pytest.raises(ValueError, match=r"weighs entries \[7\], and only \[3\]"):
         export(arrays.folder, task=task, arrays=arrays, entries=[entry(3)], blend=Blend("", "identity", {7: 1.0}),
                decision=Decision(), kit=KIT, seconds=1.0)
     assert not (arrays.folder / "solution").exists()
 
 
-def test_the_wrong_data_is_one_line(tmp_path: Path) -> None:
-    _, run = exported(tmp_path, ahead, Blend("best single", "identity", {11: 1.0}), Decision())
+def test_the_wrong_data_is_one_line(tmp_path: Path, begun: Begin) -> None:
+    _, run = exported(begun, ahead, Blend("best single", "identity", {11: 1.0}), Decision())
     table = pd.read_csv(tmp_path / "public" / "train.csv")
     table.iloc[:-5].to_csv(tmp_path / "public" / "train.csv", index=False)
     done = run_alone(run / "solution", tmp_path / "public", tmp_path / "elsewhere")
@@ -212,8 +235,8 @@ def test_the_wrong_data_is_one_line(tmp_path: Path) -> None:
     assert "has 295 train and 80 test rows; the run had 300 and 80" in done.stderr
 
 
-def test_a_member_that_predicts_otherwise_is_named(tmp_path: Path) -> None:
-    task, run = exported(tmp_path, ahead, Blend("best single", "identity", {11: 1.0}), Decision())
+def test_a_member_that_predicts_otherwise_is_named(tmp_path: Path, begun: Begin) -> None:
+    task, run = exported(begun, ahead, Blend("best single", "identity", {11: 1.0}), Decision())
     np.savez(run / "solution" / "predictions.npz", entry_11=np.linspace(0, 1, 80))
     done = run_alone(run / "solution", task.folder, tmp_path / "elsewhere")
     assert done.returncode == 0, done.stderr

@@ -3,57 +3,68 @@
 import json
 import os
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from hosts import add_competition, competition_home, content, running, task_folder
 
 from leaderboard.host import admin, clock
 
-
-def medalist(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "agent.cli", "host", *arguments, "--home", str(folder / "host")],
-                          capture_output=True, text=True, check=False)
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def test_a_folder_becomes_a_competition_that_a_shell_can_enter_and_its_owner_ends(tmp_path: Path) -> None:
+@pytest.fixture
+def owner(medalist: Command, tmp_path: Path) -> Command:
+    """`medalist host`, as its owner types it."""
+    return lambda *arguments: medalist("host", *arguments, "--home", tmp_path / "host")
+
+
+def test_a_folder_becomes_a_competition_that_a_shell_can_enter_and_its_owner_ends(tmp_path: Path, owner: Command) -> None:
     task_folder(tmp_path / "my_task")
     (tmp_path / "my_task" / "field.csv").write_text("name,settings,budget,private,public\nlinear,,,0.7,0.6\n")
-    made = json.loads(medalist(tmp_path, "create", str(tmp_path / "my_task"), "--days", "2", "--json").stdout)
+    task_folder(tmp_path / "another")
+    folders = (str(tmp_path / "my_task"), str(tmp_path / "another"))
+    made, another = map(json.loads, owner("create", *folders, "--days", "2", "--json").stdout.splitlines())
+    assert another["slug"] == "another"
     assert (made["slug"], made["metric"]) == ("my-task", "rmse")
-    assert json.loads(medalist(tmp_path, "users", "alice", "--json").stdout) == [{"user": "alice"}]
-    assert "as team 'Die Ersten'" in medalist(tmp_path, "accept-rules", "my-task", "alice", "--team", "Die Ersten").stdout
-    printed = medalist(tmp_path, "env").stdout
+    assert json.loads(owner("users", "alice", "--json").stdout) == [{"user": "alice"}]
+    assert "as team 'Die Ersten'" in owner("accept-rules", "my-task", "alice", "--team", "Die Ersten").stdout
+    printed = owner("env").stdout
     shell = subprocess.run(["sh", "-c", f"{printed}\nenv"], capture_output=True, text=True, check=True,
                            env={"PATH": os.environ["PATH"]})
     assert {"KAGGLE_API_ENVIRONMENT=LOCALHOST", "KAGGLE_USERNAME=alice", "https_proxy=http://127.0.0.1:9"} <= set(
         shell.stdout.splitlines())
-    before = json.loads(medalist(tmp_path, "clock", "--json").stdout)["now"]
-    after = json.loads(medalist(tmp_path, "clock", "--ahead", "86400", "--json").stdout)["now"]
+    before = json.loads(owner("clock", "--json").stdout)["now"]
+    after = json.loads(owner("clock", "--ahead", "86400", "--json").stdout)["now"]
     assert 86400 <= clock.seconds_of(after) - clock.seconds_of(before) < 86400 + 600
-    (final,) = json.loads(medalist(tmp_path, "finalise", "my-task", "--json").stdout)
+    (final,) = json.loads(owner("finalise", "my-task", "--json").stdout)
     assert (final["place"], final["name"], final["score"]) == (1, "linear", 0.7)
 
 
-def test_what_cannot_be_done_is_said_in_one_line(tmp_path: Path) -> None:
+def test_what_cannot_be_done_is_said_in_one_line(tmp_path: Path, owner: Command) -> None:
+    task_folder(tmp_path / "task")
     for arguments, words in (
-        (["create", "no-such-task"], "no task 'no-such-task'"), (["env", "nobody"], "no user 'nobody'"),
+        (["create", "no-such-task"], "no task 'no-such-task'"), (["create", "a", "b", "--slug", "c"], "--slug, --answers and"),
+        (["create", str(tmp_path / "task"), "--days", "1e9"], "say fewer --days"), (["env", "nobody"], "no user 'nobody'"),
+        (["--port", "99999"], "a port is a number"), (["--database", "mysql://x/y"], "SQLite or PostgreSQL, not mysql"),
         (["finalise", "nothing"], "no competition 'nothing'"), (["clock", "--to", "soon"], "'soon' is no date"),
+        (["clock", "--ahead", "nan"], "from 1970 to 9998"),
     ):
-        done = medalist(tmp_path, *arguments)
+        done = owner(*arguments)
         assert (done.returncode, done.stdout) == (2, "")
         assert words in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_the_shell_lines_know_whether_the_host_runs(tmp_path: Path) -> None:
+def test_the_shell_lines_know_whether_the_host_runs(tmp_path: Path, owner: Command) -> None:
     home = competition_home(tmp_path)
     with running(home, tmp_path) as server:
-        assert "# the host runs\nexport KAGGLE_API_ENVIRONMENT" in medalist(tmp_path, "env", "alice").stdout
-        assert f"http_proxy={server.url}" in medalist(tmp_path, "env", "alice").stdout
+        assert "# the host runs\nexport KAGGLE_API_ENVIRONMENT" in owner("env", "alice").stdout
+        assert f"http_proxy={server.url}" in owner("env", "alice").stdout
     assert not home.address.exists(), "stopped in good order"
     with running(home, tmp_path) as server:
         server.kill()
-    assert medalist(tmp_path, "env", "alice").stdout.startswith("# the host is not running: medalist host\n")
+    assert owner("env", "alice").stdout.startswith("# the host is not running: medalist host\n")
     home.store.close()
 
 

@@ -1,9 +1,9 @@
 """The playbook's versions: what a name promises, what the search does with one, and the pointer."""
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,17 +22,13 @@ from agent.run import KIT
 from agent.solution import Recipe, render
 from agent.traits import Traits
 
+Command = Callable[..., "CompletedProcess[str]"]
 TRAITS = Traits("binary", "auc", 3000, 2, 8, 4, 0, 1, 0, 60, False, False)
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=40)
 
 
 def version(**texts: str) -> object:
     return made({"bundle.toml": head(parent="", epoch="")} | {f"{name}.toml": text for name, text in texts.items()})
-
-
-def command(*arguments: object) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, "-m", "agent.cli", *map(str, arguments)], capture_output=True, text=True,
-                          cwd=Path(__file__).parent.parent)
 
 
 def test_version_0_is_what_it_was() -> None:
@@ -122,28 +118,28 @@ def test_a_macro_is_an_operator_and_an_unused_one_is_none() -> None:
     assert wins > 3 * losses
 
 
-def test_the_pointer_moves_there_and_back(tmp_path: Path) -> None:
+def test_the_pointer_moves_there_and_back(tmp_path: Path, medalist: Command) -> None:
     before = Store().current
-    assert command("playbook", "--home", tmp_path, "use", "zero").returncode == 0
+    assert medalist("playbook", "--home", tmp_path, "use", "zero").returncode == 0
     assert Store(tmp_path).current == VERSION_0
-    assert "nothing before it" in command("playbook", "--home", tmp_path, "rollback").stderr
-    assert json.loads(command("playbook", "--home", tmp_path, "--json", "use", before).stdout)["in use"] == before
-    command("playbook", "--home", tmp_path, "rollback")
+    assert "nothing before it" in medalist("playbook", "--home", tmp_path, "rollback").stderr
+    assert json.loads(medalist("playbook", "--home", tmp_path, "--json", "use", before).stdout)["in use"] == before
+    medalist("playbook", "--home", tmp_path, "rollback")
     assert Store(tmp_path).current == Store().load(before).parent[:12]
     assert Store().current == before
 
 
-def test_an_unknown_version_is_one_line() -> None:
-    done = command("compete", "nowhere-at-all", "--playbook", "abc")
+def test_an_unknown_version_is_one_line(medalist: Command) -> None:
+    done = medalist("compete", "nowhere-at-all", "--playbook", "abc")
     assert done.returncode == 2 and "\n" not in done.stderr.strip()
-    assert "no playbook 'abc'" in command("playbook", "show", "abc").stderr
+    assert "no playbook 'abc'" in medalist("playbook", "show", "abc").stderr
 
 
-def test_a_plan_follows_the_playbook(tmp_path: Path) -> None:
+def test_a_plan_follows_the_playbook(tmp_path: Path, medalist: Command) -> None:
     from tests.folders import folder_with_target
 
     folder = folder_with_target(tmp_path / "task", np.arange(60) % 2)
-    plans = [json.loads(command("compete", folder, "--plan", "--json", "--playbook", name).stdout)
+    plans = [json.loads(medalist("compete", folder, "--plan", "--json", "--playbook", name).stdout)
              for name in ("zero", "current")]
     assert plans[0]["portfolio"] != plans[1]["portfolio"]
     assert plans[0]["playbook"] == VERSION_0

@@ -142,14 +142,16 @@ def test_an_upload_that_fails_is_told_though_the_command_line_exits_0(field: Fie
 def test_rules_that_are_not_accepted(field: Field, tmp_path: Path) -> None:
     error = failure(field.kaggle(CLOSED_TO_US), field.file)
     assert error.kind == "rules"
-    assert f"https://www.kaggle.com/competitions/{CLOSED_TO_US}/rules" in str(error)
+    assert f"`medalist host accept-rules {CLOSED_TO_US} USER`" in str(error)
+    assert f"https://www.kaggle.com/competitions/{CLOSED_TO_US}/rules" in str(KaggleError("rules", CLOSED_TO_US))
     with pytest.raises(KaggleError, match="rules"):
         fetch(field.kaggle(CLOSED_TO_US), tmp_path / "x", tmp_path)
 
 
 def test_a_wrong_key_and_no_key(field: Field) -> None:
     wrong = failure(field.kaggle(KAGGLE_KEY="f" * 32, KAGGLE_API_TOKEN=""), field.file)
-    assert (wrong.kind, "KAGGLE_KEY" in str(wrong)) == ("key", True)
+    assert (wrong.kind, "medalist host env" in str(wrong)) == ("key", True)
+    assert "KAGGLE_KEY" in str(KaggleError("key", SLUG))
     bare = {name: value for name, value in field.server.environment("alice").items()
             if name not in ("KAGGLE_KEY", "KAGGLE_USERNAME", "KAGGLE_API_TOKEN")}
     with Kaggle(SLUG, kaggle_environment(bare)) as stranger:

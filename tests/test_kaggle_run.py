@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from hosts import Server, running
+from kaggle_faults import faulty
 
 from agent.envoy import Envoy
 from agent.view import Quiet
@@ -19,12 +22,14 @@ from leaderboard.host import accounts, admin
 from leaderboard.host.home import open_home
 from leaderboard.kaggle import Kaggle
 from leaderboard.kaggle.environment import kaggle_environment
+from leaderboard.locks import is_held
 from leaderboard.record import Record
 from leaderboard.submissions import calibration, sent
 from tasks import catalogue
 
 PROJECT = Path(__file__).resolve().parents[1]
 SLUG, AGAIN, KILLED = "house-prices", "house-prices-again", "house-prices-killed"
+TWICE, ORPHAN, NOTEBOOKS = "house-prices-twice", "house-prices-orphan", "house-prices-notebooks"
 RIVALS = 11
 BUDGET = 15
 
@@ -45,6 +50,12 @@ class Desk:
         assert not check or done.returncode == 0, done.stderr[-3000:]
         return done
 
+    def begin(self, *arguments: object, via: str | None = None) -> "subprocess.Popen[str]":
+        """Start a command. `via`: another URL to reach the host by."""
+        environment = {**self.environment(), **self.server.environment("alice", via=via)}
+        return subprocess.Popen([sys.executable, "-m", "agent.cli", *map(str, arguments)], cwd=self.place, text=True,
+                                stdout=subprocess.PIPE, env=environment)
+
     def kill_once(self, happened: Callable[[], Any], *arguments: object) -> Any:
         """Start a command and `kill -9` it as soon as that has happened; what `happened` gave then."""
         with subprocess.Popen([sys.executable, "-m", "agent.cli", *map(str, arguments)], cwd=self.place,
@@ -64,17 +75,18 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def desk(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Desk]:
     """The catalogue's house prices as a competition with rivals who are all worse than a constant."""
     folder = tmp_path_factory.mktemp("host")
-    built, home = catalogue.prepare(SLUG, folder / "data", folder / "cache"), open_home(folder / "home")
+    built, home = catalogue.prepare(SLUG, folder / "data", cache), open_home(folder / "home")
     rivals = pd.DataFrame({"name": [f"rival {k}" for k in range(RIVALS)]})
     rivals.assign(settings="", budget="none", public=9.0, private=9.0).to_csv(folder / "field.csv", index=False)
     admin.create(home, built / "public", built / "private" / "answers.csv", slug=SLUG, field=folder / "field.csv")
-    for slug in (AGAIN, KILLED):
-        admin.create(home, built / "public", built / "private" / "answers.csv", slug=slug)
+    for slug in (others := (AGAIN, KILLED, TWICE, ORPHAN, NOTEBOOKS)):
+        admin.create(home, built / "public", built / "private" / "answers.csv", slug=slug,
+                     rules=admin.Rules(notebooks_only=slug == NOTEBOOKS))
     accounts.add_user(home, "alice")
-    for slug in (SLUG, AGAIN, KILLED):
+    for slug in (SLUG, *others):
         admin.accept_rules(home, slug, "alice")
     with running(home, folder) as server:
         yield Desk(server, tmp_path_factory.mktemp("desk"))
@@ -168,6 +180,13 @@ def test_a_worse_run_is_not_worth_a_submission(killed: str, desk: Desk) -> None:
     assert refused.stderr.count("\n") == 1
 
 
+def test_what_is_refused_before_it_is_sent_is_no_submission(killed: str, desk: Desk) -> None:
+    refused = desk.medalist("submit", killed, "--competition", NOTEBOOKS, check=False)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1) and "notebooks only" in refused.stderr
+    with desk.record() as record:
+        assert sent(record, slug=NOTEBOOKS) == []
+
+
 def test_what_the_user_allows_a_day_is_kept(killed: str, desk: Desk) -> None:
     refused = desk.medalist("submit", killed, "--competition", SLUG, "--anyway", "--submissions-per-day", 1, check=False)
     assert refused.returncode == 2
@@ -198,3 +217,42 @@ def test_finals_are_marked_and_after_the_deadline_private_scores_come_into_the_r
     with desk.record() as record:
         row = calibration(record)[0]
     assert row.private is not None
+
+
+def test_two_processes_that_submit_at_once_make_one_submission(killed: str, desk: Desk) -> None:
+    both = [desk.begin("submit", killed, "--competition", TWICE, "--json") for _ in range(2)]
+    told = [json.loads(one.communicate()[0]) for one in both]
+    assert told[0]["ref"] == told[1]["ref"] and told[0]["public"] == told[1]["public"] is not None
+    assert len(desk.listed(TWICE)) == 1
+
+
+def test_an_upload_that_outlives_its_killed_process_is_waited_for(killed: str, desk: Desk) -> None:
+    arguments = ("submit", killed, "--competition", ORPHAN, "--json")
+    with faulty(desk.server.url) as faults:
+        faults.plan["CreateSubmission"] = [passed_on := threading.Event()]
+        first = desk.begin(*arguments, via=faults.url)
+        until(lambda: "CreateSubmission" in faults.seen, first)
+        first.kill()
+        first.communicate()
+        assert is_held(desk.place / "runs" / f".submitting-{ORPHAN}"), "the command line that it left holds the lock"
+        second = desk.begin(*arguments)
+        until(lambda: opened(second.pid, f".submitting-{ORPHAN}"), second)
+        passed_on.set()
+        told = json.loads(second.communicate()[0])
+    assert told["public"] is not None
+    assert len(desk.listed(ORPHAN)) == 1
+
+
+def until(happened: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
+    while not happened():
+        assert process.poll() is None, "it ended before that happened"
+        time.sleep(0.02)
+
+
+def opened(process: int, name: str) -> bool:
+    """Has the process a file of that name open?"""
+    links = []
+    for entry in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since it was listed
+            links.append(entry.readlink().name)
+    return name in links

@@ -1,11 +1,9 @@
 """Odd folders through the whole command: a correct run, or one line and exit code 2 with nothing left behind."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pandas as pd
@@ -13,12 +11,6 @@ import pytest
 from folders import folder_with_target, rows, write_folder
 
 FLAGS = [0, 1] * 30
-
-
-def medalist(*arguments: object, cwd: Path) -> "subprocess.CompletedProcess[str]":
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
-    command = [sys.executable, "-m", "agent.cli", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment)
 
 
 def one_test_row_string_ids_a_column_of_nothing_and_infinity(folder: Path) -> Path:
@@ -63,9 +55,11 @@ def one_positive_row_under_f1(folder: Path) -> Path:
     one_test_row_string_ids_a_column_of_nothing_and_infinity, a_class_of_one_row_in_another_encoding, ten_thousand_columns,
     numbers_written_as_people_write_them, one_positive_row_under_f1,
 ])
-def test_an_odd_folder_is_run_to_the_end(make: Callable[[Path], Path], tmp_path: Path) -> None:
+def test_an_odd_folder_is_run_to_the_end(
+    make: Callable[[Path], Path], tmp_path: Path, medalist: Callable[..., CompletedProcess[str]],
+) -> None:
     folder = make(tmp_path / "task")
-    done = medalist("compete", folder, "--budget", 12, "--json", cwd=tmp_path)
+    done = medalist("compete", folder, "--budget", 12, "--json")
     assert done.returncode == 0, done.stderr[-2000:]
     made = pd.read_csv(Path(json.loads(done.stdout)["folder"]) / "submission.csv", dtype={"id": str})
     sample = pd.read_csv(folder / "sample_submission.csv", dtype={"id": str})
@@ -86,11 +80,13 @@ BROKEN: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("line", BROKEN)
-def test_a_broken_folder_is_one_line_and_exit_code_2(line: str, tmp_path: Path) -> None:
+def test_a_broken_folder_is_one_line_and_exit_code_2(
+    line: str, tmp_path: Path, medalist: Callable[..., CompletedProcess[str]],
+) -> None:
     folder = folder_with_target(tmp_path / "task", FLAGS)
     BROKEN[line](folder)
     given = "nowhere" if "nowhere" in line else folder
-    done = medalist("compete", given, "--budget", 12, cwd=tmp_path)
+    done = medalist("compete", given, "--budget", 12)
     assert done.returncode == 2
     assert line in done.stderr and len(done.stderr.strip().splitlines()) == 1
     assert not list((tmp_path / "runs").glob("*/*/submission.csv"))

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from llm_server.server import Exchange, by_purpose, serving
-from parcels import DESCRIPTION, parcels
+from parcels import DESCRIPTION, one_model, parcels
 
 from agent.attach import Choice
 from agent.run import Options, Outcome, start
@@ -164,7 +164,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Ou
     folder, view = parcels(place / "task", description=HOSTILE), UntilSpoken(3)
     with serving({"m": obeys_the_page}) as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENAI_API_KEY", SECRET)
-        options = Options(budget=112, llm=Choice((f"m@{server.url}#price=1/1",), dollars=0.5))
+        options = Options(budget=112, llm=Choice((f"m@{server.url}#price=1/1",), dollars=0.5),
+                          playbook=one_model(place / "playbook"))
         outcome = start(folder, options, runs=place / "runs", view=view, started=view.clock(), clock=view.clock)
         yield place, outcome, list(server.requests)
 

@@ -110,8 +110,8 @@ def test_a_description_is_cut_and_a_line_is_one_line() -> None:
 # --- prompts
 
 @pytest.mark.parametrize("task", ["crash-fatality", "house-prices"])
-def test_the_docs_hold_every_prompt_as_it_is_rendered(task: str, tmp_path: Path) -> None:
-    public = catalogue.prepare(task, tmp_path, tmp_path / "cache") / "public"
+def test_the_docs_hold_every_prompt_as_it_is_rendered(task: str, tmp_path: Path, cache: Path) -> None:
+    public = catalogue.prepare(task, tmp_path, cache) / "public"
     shown = {path.name: path.read_text(encoding="utf-8") for path in (DOCS / task).glob("*.md")}
     assert pages(task, public) == shown, f"python -m agent.prompting.examples {task} PUBLIC writes them anew"
 

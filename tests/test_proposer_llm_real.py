@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from llm_server.small_model import KEY, small_model
-from parcels import parcels
+from parcels import one_model, parcels
 from test_proposer_llm import UntilSpoken
 
 from agent.attach import Choice
@@ -23,7 +23,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     folder, view = parcels(place / "task"), UntilSpoken(TRIES, slower=4.0)
     with small_model(place / "model.log", most_tokens=64) as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENAI_API_KEY", KEY)
-        options = Options(budget=240, slots=1, llm=Choice((f"smollm2@{url}#server=llama.cpp",), tokens=60_000))
+        options = Options(budget=240, slots=1, llm=Choice((f"smollm2@{url}#server=llama.cpp",), tokens=60_000),
+                          playbook=one_model(place / "playbook"))
         return place, start(folder, options, runs=place / "runs", view=view, started=view.clock(), clock=view.clock)
 
 

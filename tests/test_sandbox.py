@@ -230,7 +230,7 @@ def test_a_daemon_dies_with_a_trial_that_ended_well(runner: Executor, place: Pla
 
 
 def test_processor_time_of_the_whole_tree_counts(runner: Executor, place: Place) -> None:
-    limits = replace(LIMITS, cpu_seconds=4.0, wall_seconds=40)
+    limits = replace(LIMITS, cpu_seconds=2.5, wall_seconds=40)
     trial = run(runner, place, body("os.fork(); os.fork()", "while True: pass"), limits=limits)
     assert trial.status == "cpu"
 

@@ -5,6 +5,8 @@ import hashlib
 import re
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,6 +19,7 @@ from hosts import SLUG
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from web_server import (
     EVIL_RUN,
+    KILLED,
     LARGE,
     LIVE,
     MANY,
@@ -29,9 +32,13 @@ from web_server import (
     entry,
     process,
     serving,
+    start,
 )
 
+from leaderboard.alive import FILE
+from leaderboard.locks import is_held
 from leaderboard.record import Record
+from leaderboard.web import run_facts
 from leaderboard.web.code import difference
 from leaderboard.web.figures import histogram
 from leaderboard.web.rendering import HERE
@@ -223,6 +230,23 @@ def test_vendored_files_are_what_their_list_says() -> None:
         assert hashlib.sha256((HERE / "static" / name).read_bytes()).hexdigest() == checksum
 
 
+def test_a_family_has_one_colour_in_all_charts(tmp_path: Path) -> None:
+    entries = [entry(LARGE, 0, family="prior"), entry(LARGE, 1, family="mlp", score=None, status="time", cost_cpu_seconds=9.0),
+               *(entry(LARGE, number, family="catboost") for number in (2, 3)), entry(LARGE, 4, family="lightgbm")]
+    told = {"prior": "c8", "mlp": "c0", "catboost": "c1", "lightgbm": "c2"}  # by when they first came, whatever came of them
+    assert run_facts.colours(entries) == run_facts.colours(entries[::-1]) == told
+    with Record(tmp_path / "record.db") as record:
+        start(record, LARGE, tmp_path)
+        over_time = run_facts.progress(record.run(LARGE), entries, [])
+    by_family, blended = run_facts.costs(entries), run_facts.blend({4: 0.6, 2: 0.4}, entries)
+    assert over_time is not None and by_family is not None and blended is not None
+    assert {one.name: one.colour for one in over_time.series if one.kind == "dots"} == {
+        name: colour for name, colour in told.items() if name != "mlp"}
+    for figure in (by_family, blended):
+        for one in figure.series:
+            assert {told[figure.names[int(point.x)].split()[-1]] for point in one.points} == {one.colour}
+
+
 def test_what_is_invisible_in_code_is_written_out() -> None:
     changed = difference("a = 1\n", "a = '\u202e'\n")
     assert changed is not None and "\\u202e" in changed and "\u202e" not in changed
@@ -248,7 +272,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A phone's page, unless a test says otherwise; whatever the console complains of fails the test."""
-    asked: dict[str, Any] = {"viewport": {"width": 375, "height": 740}, **getattr(request, "param", {})}
+    asked: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, **getattr(request, "param", {})}
     context = browser.new_context(**asked)
     context.set_default_timeout(PATIENCE_MS)
     made, complaints = context.new_page(), []
@@ -272,6 +296,13 @@ def test_every_page_fits_a_phone_and_passes_axe(site: Site, page: Page) -> None:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is wide"
         assert page.title().endswith("· medalist"), "no script of a team or a model ran"
         assert name == "large" or violations(page) == [], name  # the odd run's page is the same, with fewer numbers
+
+
+def test_a_phone_shows_a_whole_leaderboard(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}/competitions/{OVER}")
+    board = page.get_by_role("region", name="Leaderboard")
+    assert board.evaluate("box => box.scrollWidth <= box.clientWidth"), "nothing lies beside what is seen"
+    expect(board.get_by_role("row", name="7.65432")).to_contain_text("1 submitted")
 
 
 @pytest.mark.parametrize("page", [{"color_scheme": "dark"}], indirect=True, ids=["dark"])
@@ -329,7 +360,6 @@ def test_the_keyboard_comes_to_the_content_at_once(site: Site, page: Page) -> No
 
 
 def test_a_run_is_shown_as_it_goes_on(site: Site, page: Page) -> None:
-    (site.runs / LIVE / "entries" / "0").mkdir()  # a run's folder shows that it lives
     page.goto(f"{site.url}/runs/{LIVE}")
     expect(page.locator("#now")).to_contain_text("going on")
     page.get_by_role("link", name="0", exact=True).focus()
@@ -344,3 +374,18 @@ def test_a_run_is_shown_as_it_goes_on(site: Site, page: Page) -> None:
         record.finish_run(LIVE, status="finished", summary={"honest": 0.31, "seconds": 12.0})
     expect(page.locator("#now")).to_contain_text("finished")
     expect(page.locator("main[data-live]")).to_have_count(0)
+
+
+def test_a_run_whose_process_is_killed_is_shown_as_stopped(site: Site, page: Page) -> None:
+    lives = f"from leaderboard.alive import alive\nwith alive({KILLED!r}, Path({str(site.runs / KILLED)!r})): print(input())"
+    with subprocess.Popen([sys.executable, "-c", f"from pathlib import Path\n{lives}"], stdin=subprocess.PIPE) as run:
+        while not is_held(site.runs / KILLED / FILE):
+            assert run.poll() is None
+        page.goto(f"{site.url}/runs/{KILLED}")
+        expect(page.locator("#now")).to_contain_text("going on")
+        run.kill()
+    expect(page.locator("#now")).to_contain_text("stopped")
+    expect(page.locator("#now")).to_contain_text(f"medalist resume {KILLED}")
+    for path in ("/", "/runs?status=stopped"):
+        page.goto(site.url + path)
+        expect(page.get_by_role("row").filter(has=page.locator(f"[href='/runs/{KILLED}']"))).to_contain_text("stopped")

@@ -15,6 +15,7 @@ from sqlalchemy import insert, select
 
 from agent.improve.ledger import FILE, Ledger
 from agent.playbook.store import VERSION_0, Store
+from leaderboard.alive import alive
 from leaderboard.host import accounts, admin
 from leaderboard.host.competitions import competition
 from leaderboard.host.home import Home
@@ -23,6 +24,7 @@ from leaderboard.record import Entry, Record
 
 EVIL = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 EVIL_RUN, LARGE, LIVE, OVER = "20260101-000000-evil", "20260102-000000-many", "20260103-000000-live", "over"
+KILLED = "20260104-000000-kill"
 PRIVATE = 7.654321  # of a submission to an open competition
 OWN = 0.987654      # the private score of our own run
 MANY = 520
@@ -65,14 +67,18 @@ def blend(score: float, weights: dict[int, float]) -> dict[str, Any]:
             "weights": weights, "by_method": {"hill climbing": score, "best single": score + 0.02}}
 
 
+def start(record: Record, run: str, folder: Path, *, task: str = "many-entries") -> None:
+    record.start_run(run, task=task, folder=str(folder), budget_seconds=600.0, seed=0, metric="rmse",
+                     greater_is_better=False, settings={})
+
+
 def write_record(runs: Path) -> None:
-    """Three runs of two tasks."""
+    """Four runs of two tasks."""
     runs.mkdir()
     with Record(runs / "record.db") as record:
-        for run, task in ((EVIL_RUN, EVIL), (LARGE, "many-entries"), (LIVE, "many-entries")):
+        for run, task in ((EVIL_RUN, EVIL), (LARGE, "many-entries"), (LIVE, "many-entries"), (KILLED, "many-entries")):
             (runs / run / "entries").mkdir(parents=True)
-            record.start_run(run, task=task, folder=str(runs / run), budget_seconds=600.0, seed=0, metric="rmse",
-                             greater_is_better=False, settings={})
+            start(record, run, runs / run, task=task)
         record.add_entry(entry(EVIL_RUN, 0, source=f"# {EVIL}\n", hypothesis=EVIL, log=f"{EVIL}\x1b[31m", operator=EVIL))
         record.add_entry(entry(EVIL_RUN, 1, parents=(0,), source=f"# {EVIL}\n# more\n", family=EVIL, status=EVIL, score=None))
         record.event(EVIL_RUN, "ensemble", blend(0.4, {0: 1.0}) | {"method": EVIL, "by_method": {EVIL: 0.4}})
@@ -128,7 +134,8 @@ def serving(folder: Path) -> Iterator[Site]:
     runs, home = folder / "runs", write_host(folder)
     write_record(runs)
     write_ledger(folder / "playbooks")
-    with process("--json", "--runs", runs, "--home", home.folder, "--playbooks", folder / "playbooks") as (line, _):
+    options = ("--json", "--runs", runs, "--home", home.folder, "--playbooks", folder / "playbooks")
+    with alive(LIVE, runs / LIVE), process(*options) as (line, _):
         yield Site(json.loads(line)["url"], runs, home)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from agent.output import UsageError, positive, print_rows
+from agent.output import UsageError, positive, print_rows, whole
 
 HELP = "serve competitions to the real kaggle command line, offline"
 PORT = 8777
@@ -91,27 +91,30 @@ def create(home: Any, options: argparse.Namespace) -> None:
     from leaderboard.host import admin
     from leaderboard.host.clock import iso
 
-    public, answers, field, slug = _source(options)
+    if len(options.tasks) > 1 and (options.slug or options.answers or options.field):
+        raise UsageError(f"--slug, --answers and --field are of one task; {len(options.tasks)} were given: make them one by one")
     rules = admin.Rules(days=options.days, daily_limit=options.daily_limit, finals=options.finals,
                         notebooks_only=options.notebooks_only)
-    made = admin.create(home, public, answers, slug=options.slug or slug, rules=rules, field=options.field or field)
-    facts = {"slug": made.slug, "title": made.title, "metric": made.metric, "deadline": iso(made.deadline)}
-    print(json.dumps(facts) if options.json else f"{made.slug}: {made.title}, until {facts['deadline']}")
+    for task in options.tasks:
+        public, answers, field, slug = _source(task, options)
+        made = admin.create(home, public, answers, slug=options.slug or slug, rules=rules, field=options.field or field)
+        facts = {"slug": made.slug, "title": made.title, "metric": made.metric, "deadline": iso(made.deadline)}
+        print(json.dumps(facts) if options.json else f"{made.slug}: {made.title}, until {facts['deadline']}", flush=True)
 
 
-def _source(options: argparse.Namespace) -> tuple[Path, Path, Path, str]:
+def _source(task: str, options: argparse.Namespace) -> tuple[Path, Path, Path, str]:
     """The public folder, the answers, the rivals and the name of a catalogue task or of a prepared folder."""
     from tasks import catalogue
 
-    if options.task in catalogue.names():
-        built = catalogue.prepare(options.task, options.data, options.data / "cache")
+    if task in catalogue.names():
+        built = catalogue.prepare(task, options.data, options.data / "cache")
         answers = options.answers or built / "private" / "answers.csv"
-        return built / "public", answers, catalogue.folder(options.task) / "field.csv", options.task
-    folder = Path(options.task)
+        return built / "public", answers, catalogue.folder(task) / "field.csv", task
+    folder = Path(task)
     public = folder / "public" if (folder / "public").is_dir() else folder
     answers = options.answers or folder / "private" / "answers.csv"
     if not public.is_dir():
-        raise UsageError(f"no task {options.task!r}: it is neither a folder nor one of {', '.join(catalogue.names())}")
+        raise UsageError(f"no task {task!r}: it is neither a folder nor one of {', '.join(catalogue.names())}")
     if not answers.is_file():
         raise UsageError(f"no answers at {answers}: put private/answers.csv beside public/, or say --answers FILE")
     return public, answers, folder / "field.csv", folder.resolve().name.lower().replace("_", "-")
@@ -172,13 +175,14 @@ def _of_env(made: argparse.ArgumentParser) -> None:
 
 
 def _of_create(made: argparse.ArgumentParser) -> None:
-    made.add_argument("task", help="catalogue name, or a folder with public/ and private/answers.csv")
+    made.add_argument("tasks", nargs="+", metavar="TASK",
+                      help="catalogue name, or a folder with public/ and private/answers.csv; each becomes a competition")
     made.add_argument("--answers", type=Path, help="the test rows' answers, where they lie elsewhere")
     made.add_argument("--field", type=Path, help="CSV of rival teams: name, private, and public where it is known")
     made.add_argument("--slug", help="the competition's name in URLs (default: the task's)")
     made.add_argument("--days", type=positive, default=30.0, help="until the deadline (default: 30)")
-    made.add_argument("--daily-limit", type=int, default=5, help="submissions of a team a day (default: 5)")
-    made.add_argument("--finals", type=int, default=2, help="submissions that count in the end (default: 2)")
+    made.add_argument("--daily-limit", type=whole, default=5, help="submissions of a team a day (default: 5)")
+    made.add_argument("--finals", type=whole, default=2, help="submissions that count in the end (default: 2)")
     made.add_argument("--notebooks-only", action="store_true", help="refuse submitted files, as code competitions do")
 
 
@@ -206,7 +210,7 @@ Act = Callable[[Any, argparse.Namespace], None]
 Arguments = Callable[[argparse.ArgumentParser], None]
 ACTIONS: dict[str, tuple[Act, Arguments, str]] = {
     "env": (env, _of_env, "print the shell lines that point the real kaggle client at the host"),
-    "create": (create, _of_create, "make a competition of a task"),
+    "create": (create, _of_create, "make competitions of tasks"),
     "users": (users, _of_users, "make users, or list them"),
     "accept-rules": (accept_rules, _of_accept, "enter users into a competition"),
     "clock": (clock, _of_clock, "show or move the host's clock"),

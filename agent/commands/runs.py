@@ -21,6 +21,8 @@ def run(options: argparse.Namespace, started: float) -> None:
 
 
 def _row(run: Any) -> dict[str, Any]:
+    from leaderboard.alive import state
+
     summary = run.summary or {}
-    return {"run": run.run, "task": run.task, "status": run.status, "budget": run.budget_seconds,
+    return {"run": run.run, "task": run.task, "status": state(run), "budget": run.budget_seconds,
             "cv": summary.get("ensemble"), "honest": summary.get("honest"), "private": summary.get("private")}

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from agent.output import print_rows, record_path
+from leaderboard.alive import state
 from leaderboard.record import Record
 
 HELP = "show one run: its entries, blend and scores"
@@ -36,5 +37,5 @@ def _facts(run: str | None, path: Path) -> dict[str, Any]:
              "spread": e.spread, "wall_seconds": e.cost_wall_seconds, "hypothesis": e.hypothesis}
             for e in record.entries(known.run)
         ]
-        return {"run": known.run, "task": known.task, "status": known.status, "folder": known.folder,
+        return {"run": known.run, "task": known.task, "status": state(known), "folder": known.folder,
                 "summary": known.summary, "entries": entries}

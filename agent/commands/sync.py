@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict
 
 from agent.output import print_rows, record_path
+from leaderboard.web.words import plain
 
 HELP = "bring all scores of past Kaggle submissions into the record"
 
@@ -25,4 +26,6 @@ def run(options: argparse.Namespace, started: float) -> None:
     columns = ["ref", "date", "run", "status", "cv", "honest", "public", "private", "news"]
     for known in found:
         print_rows(list(known.rows), columns, as_json=False, title=known.slug)
+        for row in (row for row in known.rows if row["error"]):
+            print(plain(f"submission {row['ref']}: {row['error']}"))
         print(known.line())

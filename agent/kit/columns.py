@@ -11,21 +11,26 @@ Frames = tuple[pd.DataFrame, pd.DataFrame]
 
 def role(column: pd.Series, task: SimpleNamespace) -> str:
     """What a column holds; its dtype decides, the card tells text from image paths."""
-    if isinstance(column, pd.DataFrame):
-        raise ValueError(f"two columns are called {column.columns[0]!r}: each name may stand once")
-    if isinstance(column.dtype, pd.CategoricalDtype):
+    return _role(column.name, column.dtype, task)
+
+
+def _role(name: object, dtype: np.dtype | pd.api.extensions.ExtensionDtype, task: SimpleNamespace) -> str:
+    if isinstance(dtype, pd.CategoricalDtype):
         return "categorical"
-    if pd.api.types.is_datetime64_any_dtype(column.dtype) or isinstance(column.dtype, pd.PeriodDtype):
+    if pd.api.types.is_datetime64_any_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):
         return "datetime"
-    if pd.api.types.is_numeric_dtype(column.dtype) or column.dtype.kind == "m":
+    if pd.api.types.is_numeric_dtype(dtype) or dtype.kind == "m":
         return "numeric"
-    declared = task.roles.get(column.name, "text")
+    declared = task.roles.get(name, "text")
     return str(declared) if declared in ("text", "image", "categorical") else "text"
 
 
 def named(frame: pd.DataFrame, task: SimpleNamespace, *roles: str) -> list[str]:
     """Names of the columns that hold one of `roles`, in the frame's order."""
-    return [name for name in frame.columns if role(frame[name], task) in roles]
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise ValueError(f"two columns are called {twice!r}: each name may stand once")
+    return [name for name, dtype in zip(frame.columns, frame.dtypes, strict=True) if _role(name, dtype, task) in roles]
 
 
 def beside(frame: pd.DataFrame, new: Mapping[str, object]) -> pd.DataFrame:

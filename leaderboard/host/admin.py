@@ -28,6 +28,7 @@ SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 KEPT_BACK = ("task.toml", "description.md", "field.csv")  # the description becomes pages, as on Kaggle
 PAGES = {"overview": "description", "dataset-description": "data-description"}
 PUBLIC_SHARE = 0.3
+LAST_TIME = 253370764800.0  # the year 9999, in seconds since 1970
 NO_TEAM_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]|^[=+@\t-]")
 
 
@@ -91,10 +92,14 @@ def accept_rules(home: Home, slug: str, name: str, *, team: str | None = None) -
 
 
 def set_clock(home: Home, *, to: float | None = None, ahead: float = 0.0) -> float:
-    """Move the host's clock `to` a time, or `ahead` by seconds from where it is; what it shows then."""
+    """Move the host's clock `to` a time, or `ahead` by seconds from where it is; what it shows then. Raises HostError where no
+    calendar has that time."""
     with home.store.writing() as connection:
         now = clock.now(connection)
-        clock.set_offset(connection, clock.offset(connection) + (to - now if to is not None else ahead))
+        moved = to if to is not None else now + ahead
+        if not 0 <= moved < LAST_TIME:
+            raise HostError("the host's clock goes from 1970 to 9998")
+        clock.set_offset(connection, clock.offset(connection) + moved - now)
         return clock.now(connection)
 
 
@@ -149,6 +154,8 @@ def _team(connection: Connection, found: Competition, name: str) -> int:
 
 def _insert(connection: Connection, task: Task, slug: str, rules: Rules, field: Path | None) -> None:
     now = clock.now(connection)
+    if now + rules.days * clock.DAY >= LAST_TIME:
+        raise HostError(f"{rules.days:g} days from now no calendar has a deadline: say fewer --days")
     number = connection.execute(insert(competitions).values(
         slug=slug, title=task.title, metric=task.metric, greater_is_better=task.greater_is_better, created=now,
         deadline=now + rules.days * clock.DAY, daily_limit=rules.daily_limit, finals=rules.finals,

@@ -44,19 +44,20 @@ class Home:
 
 
 def open_home(folder: Path, database: str | None = None) -> Home:
-    """The host's folder, made where there is none. `database`: a URL, kept in the folder from its first use on."""
+    """The host's folder, made where there is none. `database`: a URL, kept in the folder once it could be opened."""
     folder = folder.resolve()
     for made in (folder, *(folder / name for name in ("competitions", "uploads", "snapshots", "users"))):
         made.mkdir(mode=0o700, parents=True, exist_ok=True)
         made.chmod(0o700)
     _once(folder / "key", secrets.token_bytes(32))
     kept = folder / "database"
+    known = kept.read_text(encoding="utf-8") if kept.exists() else None
+    if database is not None and known not in (None, database):
+        raise HostError(f"the host of {folder} keeps its tables in another database: see {kept}")
+    store = Store(known or database or sqlite_url(folder / "host.db"))
     if database is not None:
         _once(kept, database.encode())
-    if database is not None and kept.read_text(encoding="utf-8") != database:
-        raise HostError(f"the host of {folder} keeps its tables in another database: see {kept}")
-    url = kept.read_text(encoding="utf-8") if kept.exists() else sqlite_url(folder / "host.db")
-    return Home(folder, Store(url))
+    return Home(folder, store)
 
 
 def running_at(home: Home) -> str | None:

@@ -19,7 +19,8 @@ def listen(bind: str, port: int) -> socket.socket:
     try:
         made.bind((bind, port))
         made.listen(512)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         made.close()
-        raise HostError(f"cannot listen at {bind}:{port}: {error.strerror}. Say another --port, or 0 for a free one") from error
+        why = error.strerror if isinstance(error, OSError) else "a port is a number from 0 to 65535"
+        raise HostError(f"cannot listen at {bind}:{port}: {why}. Say another --port, or 0 for a free one") from error
     return made

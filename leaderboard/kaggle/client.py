@@ -7,8 +7,8 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,9 @@ from typing import Any
 
 from leaderboard.kaggle.environment import is_own_host
 from leaderboard.kaggle.failures import KaggleError, kind_of
+from leaderboard.locks import locked
 
+SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 WORKER = Path(__file__).with_name("worker.py")
 SETTLING_SECONDS = 2.0  # until a submission that Kaggle accepted is surely listed
 EXCHANGE = re.compile(r'"(?:GET|POST|PUT) (\S+) HTTP/[\d.]+" (\d{3})')
@@ -25,12 +27,14 @@ EXCHANGE = re.compile(r'"(?:GET|POST|PUT) (\S+) HTTP/[\d.]+" (\d{3})')
 
 @dataclass(frozen=True)
 class Seconds:
-    """Time limits: of one question, of one upload with its submission, of a whole download, of waiting for a score."""
+    """Time limits: of one question, of one upload with its submission, of a whole download, of waiting for a score, of
+    waiting for another process that submits."""
 
     question: float = 90.0
     submit: float = 600.0
     download: float = 4 * 3600.0
     score: float = 900.0
+    turn: float = 1800.0
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,9 @@ class Kaggle:
         """`environment`: see kaggle_environment; it holds the credentials and is given to our two processes alone."""
         self.slug, self.environment, self.seconds = slug, dict(environment), seconds or Seconds()
         self.worker = Worker(environment)
+        self.turn: tuple[int, ...] = ()
+        if not SLUG.fullmatch(slug):
+            raise self.failed("missing")
 
     def __enter__(self) -> "Kaggle":
         return self
@@ -104,6 +111,18 @@ class Kaggle:
     ) -> None:
         self.worker.close()
 
+    @contextmanager
+    def alone(self, folder: Path) -> Iterator[None]:
+        """Be the only process with this folder that submits to the competition; wait for another one. The command line holds
+        the lock with us: where we are killed and it goes on, the next process looks for its submission once it has ended."""
+        with ExitStack() as held:
+            try:
+                self.turn = (held.enter_context(locked(folder / f".submitting-{self.slug}", seconds=self.seconds.turn)),)
+            except TimeoutError as late:
+                raise self.failed("turn", detail=f"{self.seconds.turn:g}") from late
+            held.callback(setattr, self, "turn", ())
+            yield
+
     def competition(self) -> Competition:
         return _competition(self._ask("competition"))
 
@@ -111,14 +130,14 @@ class Kaggle:
         """The competition; KaggleError where its rules are not accepted yet."""
         found = self.competition()
         if not found.entered:
-            raise KaggleError("rules", self.slug)
+            raise self.failed("rules")
         return found
 
     def ready(self) -> tuple[Competition, list[Submission]]:
         """The competition and the team's submissions, the newest first; KaggleError where its rules are not accepted."""
         found = self._ask("ready")
         if not found["competition"]["entered"]:
-            raise KaggleError("rules", self.slug)
+            raise self.failed("rules")
         return _competition(found["competition"]), [_submission(known) for known in found["submissions"]]
 
     def pages(self) -> dict[str, str]:
@@ -138,7 +157,7 @@ class Kaggle:
         """The submission, waited for until it is scored or the time is up (then it is still PENDING)."""
         found = self._ask("wait", ref=ref, seconds=self.seconds.score, within=self.seconds.score)
         if found is None:
-            raise KaggleError("lost", self.slug)
+            raise self.failed("lost")
         return _submission(found)
 
     def finals(self) -> list[int]:
@@ -151,11 +170,15 @@ class Kaggle:
         try:
             self._ask("mark_finals", refs=list(refs))
         except KaggleError as error:
-            raise KaggleError("refused", self.slug, detail=error.detail) if error.kind == "missing" else error from error
+            raise self.failed("refused", detail=error.detail) if error.kind == "missing" else error from error
 
     @property
     def own_host(self) -> bool:
         return is_own_host(self.environment)
+
+    def failed(self, kind: str, *, detail: str = "", ref: int = 0) -> KaggleError:
+        """What went wrong, with the remedy that there is on Kaggle or on a host of one's own."""
+        return KaggleError(kind, self.slug, detail=detail, ref=ref, own_host=self.own_host)
 
     def leaderboard(self) -> list[float]:
         """The scores of all teams, the best first."""
@@ -167,11 +190,11 @@ class Kaggle:
         folder.mkdir(parents=True, exist_ok=True)
         done = self._command("download", self.slug, "-p", str(folder), "-q", seconds=self.seconds.download)
         if done.hung:
-            raise KaggleError("hung", self.slug, detail=f"{self.seconds.download:g}")
+            raise self.failed("hung", detail=f"{self.seconds.download:g}")
         file = folder / f"{self.slug}.zip"
         if done.code or not file.is_file():
             self.entered()  # says why, where Kaggle refuses us altogether
-            raise KaggleError("files", self.slug, detail=done.last_words)
+            raise self.failed("files", detail=done.last_words)
         return file
 
     def submit(self, file: Path, *, tag: str, note: str = "") -> Submission:
@@ -182,7 +205,7 @@ class Kaggle:
             found = tagged(listed, tag)
             if found is not None:
                 return found
-            self._check_open(about)
+            self.check_open(about)
             done = self._send(file, f"{tag} {note}".strip())
             found = self._arrived(tag, done)
             if found is not None:
@@ -192,14 +215,14 @@ class Kaggle:
                 raise error
         raise AssertionError("two attempts end in a return or an error")
 
-    def _check_open(self, about: Competition) -> None:
+    def check_open(self, about: Competition) -> None:
         """KaggleError, before any upload, where a submission would be refused."""
         if about.notebooks_only:
-            raise KaggleError("notebook", self.slug)
+            raise self.failed("notebook")
         if about.disabled:
-            raise KaggleError("closed", self.slug)
+            raise self.failed("closed")
         if not about.allowance.remaining:
-            raise KaggleError("limit", self.slug)
+            raise self.failed("limit")
 
     def _send(self, file: Path, message: str) -> Finished:
         """The upload and the submission, by the command line. VERBOSE makes it log the status of every exchange."""
@@ -216,7 +239,7 @@ class Kaggle:
             except KaggleError as error:
                 if done.exchanges and done.exchanges[-1][0] == "StartSubmissionUpload":
                     raise
-                raise KaggleError("unknown", self.slug, detail=str(error)) from error
+                raise self.failed("unknown", detail=str(error)) from error
             if found is not None or not (accepted or _is_open(done)):
                 return found
         return None
@@ -227,15 +250,15 @@ class Kaggle:
         failed = status >= 400
         uploaded = call in ("StartSubmissionUpload", "CreateSubmission")
         if failed and not uploaded:
-            return KaggleError("upload", self.slug, detail=f"HTTP {status}")
+            return self.failed("upload", detail=f"HTTP {status}")
         if not failed:
-            return KaggleError("hung" if done.hung else "lost", self.slug, detail=f"{self.seconds.submit:g}")
+            return self.failed("hung" if done.hung else "lost", detail=f"{self.seconds.submit:g}")
         if status in (400, 403):
             try:
-                self._check_open(self.entered())
+                self.check_open(self.entered())
             except KaggleError as error:
                 return error
-        return KaggleError(kind_of(status), self.slug, detail=f"HTTP {status}: {_reason(done.output)}")
+        return self.failed(kind_of(status), detail=f"HTTP {status}: {_reason(done.output)}")
 
     def _command(
         self, *arguments: str, seconds: float, environment: Mapping[str, str] | None = None,
@@ -244,7 +267,8 @@ class Kaggle:
         command = [sys.executable, "-P", "-m", "kaggle", "-W", "competitions", *arguments]
         try:
             done = subprocess.run(command, env={**self.environment, **(environment or {})}, stdin=subprocess.DEVNULL,
-                                  capture_output=True, text=True, errors="replace", timeout=seconds, check=False)
+                                  capture_output=True, text=True, errors="replace", timeout=seconds, check=False,
+                                  pass_fds=self.turn)
         except subprocess.TimeoutExpired as late:
             return Finished(1, _text(late.stdout), _exchanges(_text(late.stderr)), hung=True)
         return Finished(done.returncode, done.stdout + ("" if environment else done.stderr), _exchanges(done.stderr))
@@ -255,10 +279,10 @@ class Kaggle:
         try:
             answer = self.worker.ask({"do": what, "slug": self.slug, **more}, seconds=limit)
         except TimeoutError as late:
-            raise KaggleError("hung", self.slug, detail=f"{limit:g}") from late
+            raise self.failed("hung", detail=f"{limit:g}") from late
         if answer["status"] != 200:
             kind = "no_key" if answer["status"] == -1 else kind_of(answer["status"])
-            raise KaggleError(kind, self.slug, detail=answer["message"])
+            raise self.failed(kind, detail=answer["message"])
         return answer["value"]
 
 

@@ -20,6 +20,7 @@ KINDS = {
             "`medalist submit`; it is never sent twice",
     "unknown": "the connection to Kaggle was lost after the upload and the submissions of {slug} cannot be listed: "
                "`medalist sync` will say whether it arrived",
+    "turn": "another process has been submitting to {slug} for {detail} s: `medalist sync` says whether it arrived",
     "busy": "Kaggle answers 429, too many requests: wait some minutes, then say it again",
     "hung": "Kaggle did not answer within {detail} s: see whether it is up, then say it again",
     "offline": "Kaggle cannot be reached ({detail}): check the network and the proxy settings",
@@ -30,13 +31,25 @@ KINDS = {
     "files": "the files of {slug} came incomplete ({detail}): say it again",
 }
 
+OWN_HOST = {  # the remedies that are others where the host is one's own
+    "rules": "the rules of {slug} are not accepted: `medalist host accept-rules {slug} USER`, then say it again",
+    "key": "the host refuses the key: eval \"$(medalist host env USER)\" gives those of its users",
+    "no_key": "no key for the host: eval \"$(medalist host env USER)\" sets one",
+    "missing": "no competition {slug!r} on this host: `kaggle competitions list` says which there are, "
+               "`medalist host create TASK` makes one",
+    "offline": "the host cannot be reached ({detail}): start it with `medalist host`, then eval \"$(medalist host env USER)\"",
+    "notebook": "{slug} takes submissions from notebooks only, and this host runs none: the run ends with a solution/",
+}
+
 
 class KaggleError(Exception):
-    """Kaggle did not do what was asked. `kind` is a key of KINDS; the message says what to do. No file was lost."""
+    """Kaggle did not do what was asked. `kind` is a key of KINDS; the message says what to do. No file was lost.
+    own_host: it was a host of one's own."""
 
-    def __init__(self, kind: str, slug: str, *, detail: str = "", ref: int = 0) -> None:
+    def __init__(self, kind: str, slug: str, *, detail: str = "", ref: int = 0, own_host: bool = False) -> None:
         self.kind, self.slug, self.detail, self.ref = kind, slug, detail, ref
-        line = KINDS[kind].format(slug=slug, site=SITE, detail=detail or "no reason given", ref=ref, reset=until_reset())
+        remedies = KINDS | OWN_HOST if own_host else KINDS
+        line = remedies[kind].format(slug=slug, site=SITE, detail=detail or "no reason given", ref=ref, reset=until_reset())
         super().__init__(line)
 
 

@@ -11,6 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.base import RequestResponseEndpoint
 
+from leaderboard.alive import state
 from leaderboard.record import RecordError
 from leaderboard.web import competitions, improvement, runs
 from leaderboard.web.improvement_facts import Damaged, Improvement
@@ -27,9 +28,10 @@ def first(request: Request) -> HTMLResponse:
     sources = sources_of(request)
     latest = runs.known_runs(sources.runs / "record.db")[:LATEST] if sources.runs else []
     scores = runs.scores_of(sources.runs / "record.db", [run.run for run in latest]) if sources.runs else {}
+    states = {run.run: state(run) for run in latest}
     known, damage = _improvement(sources)
     return page(request, "first", listed=competitions.listed(sources.home) if sources.home else [], latest=latest,
-                scores=scores, sources=sources, known=known, damage=damage)
+                scores=scores, states=states, sources=sources, known=known, damage=damage)
 
 
 def _improvement(sources: Sources) -> tuple[Improvement | None, str]:

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from leaderboard.alive import FILE, GOING_ON, state
 from leaderboard.record import Entry, Run
 from leaderboard.web.figures import COLOURS, Figure, Point, Series, bars
 from leaderboard.web.words import count, seconds, tidy, time_of
 
 DEEPEST = 8          # steps of indentation
 MOST_WEIGHTS = 24
-SILENT_SECONDS = 180.0  # a run that has shown no sign for so long, and for half its budget, has been killed
+PRIOR = "prior"      # the family of the constant
 
 
 @dataclass(frozen=True)
@@ -33,25 +34,23 @@ class Branch:
 
 @dataclass(frozen=True)
 class Pulse:
-    """How far a run is. state: going on | silent (it was killed, or hangs) | how it ended. elapsed: in seconds."""
+    """How far a run is. state: going on | stopped (its process is gone) | how it ended. elapsed: in seconds."""
 
     state: str
     elapsed: float
 
     @property
     def live(self) -> bool:
-        return self.state == "going on"
+        return self.state == GOING_ON
 
 
 def pulse(run: Run, entries: Sequence[Entry]) -> Pulse:
-    """From the record, and from when the run's folder last got something new."""
-    if run.status != "running":
-        return Pulse(run.status, float((run.summary or {}).get("seconds") or _last(entries)))
-    sign = max(time_of(run.started_at).timestamp(), *(_changed(Path(run.folder) / name) for name in ("", "entries")))
-    since = max(0.0, time.time() - sign)
-    if since > max(SILENT_SECONDS, 0.5 * run.budget_seconds):
-        return Pulse("silent", _last(entries))
-    return Pulse("going on", _last(entries) + since)
+    """From the record, from the lock that a run's process holds, and from when its folder last got something new."""
+    known = state(run)
+    if known != GOING_ON:
+        return Pulse(known, float((run.summary or {}).get("seconds") or _last(entries)))
+    signs = [_changed(Path(run.folder) / name) for name in ("", "entries", FILE)]
+    return Pulse(known, _last(entries) + max(0.0, time.time() - max(time_of(run.started_at).timestamp(), *signs)))
 
 
 def _changed(path: Path) -> float:
@@ -101,12 +100,11 @@ def _around(error: float | None) -> str:
 
 
 def colours(entries: Sequence[Entry]) -> dict[str, str]:
-    """A class for each family, the most frequent first; grey for the constant and from the ninth on."""
-    counts: dict[str, int] = defaultdict(int)
-    for entry in entries:
-        counts[entry.family] += entry.family != "prior"
-    ranked = sorted(counts, key=lambda name: (name == "prior", -counts[name]))
-    return {name: f"c{min(place, COLOURS) if name != 'prior' else COLOURS}" for place, name in enumerate(ranked)}
+    """A class for each family, in the order in which they first came, so that none changes while the run goes on: the same
+    in each chart, in the tree and in the report. Grey for the constant and from the ninth on."""
+    first = dict.fromkeys(entry.family for entry in sorted(entries, key=lambda entry: entry.number))
+    ranked = sorted(first, key=lambda name: name == PRIOR)  # the constant last, the others as they came
+    return {name: f"c{COLOURS if name == PRIOR else min(place, COLOURS)}" for place, name in enumerate(ranked)}
 
 
 def branches(run: Run, entries: Sequence[Entry], weights: Mapping[int, float]) -> list[Branch]:
@@ -171,12 +169,13 @@ def progress(run: Run, entries: Sequence[Entry], ensembles: Sequence[Mapping[str
     honest = [(float(event["at_seconds"]), float(event["honest"])) for event in ensembles]
     dots = [Series(family, "dots", colour, tuple(
         Point(entry.at_seconds, float(entry.score or 0.0), tip=f"entry {entry.number}, {entry.operator}")
-        for entry in scored if entry.family == family)) for family, colour in colours(scored).items()]
+        for entry in scored if entry.family == family)) for family, colour in colours(entries).items()]
     says = f"{count(len(scored), 'entry', 'entries')} in {seconds(_last(entries))}; the best has {tidy(lead[-1])}"
     says += f", the blend's honest estimate is {tidy(honest[-1][1])}." if honest else "."
     return Figure("progress", "Score over time", says, "seconds", run.metric, (
         Series("blend, honest estimate", "steps", "ink", tuple(Point(x, y) for x, y in honest)),
-        Series("best entry so far", "steps", "c8", tuple(Point(scored[at].at_seconds, lead[at]) for at in turns)), *dots,
+        Series("best entry so far", "steps", "c8", tuple(Point(scored[at].at_seconds, lead[at]) for at in turns)),
+        *(one for one in dots if one.points),
     ), window=_window(values, [y for _, y in honest], run.greater_is_better))
 
 

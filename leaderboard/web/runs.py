@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
+from leaderboard.alive import state
 from leaderboard.record import Entry, Record, RecordError, Run
 from leaderboard.submissions import sent
 from leaderboard.web import code, run_facts
@@ -20,7 +21,6 @@ from leaderboard.web.words import count, tidy
 ON_A_PAGE = 50
 MOST_CHARTED = 200     # of a task's runs, the newest
 LOOK_SECONDS = 0.5    # how often a live page looks for news
-QUIET_SECONDS = 15.0  # how often it is told that there are none, so that a run that died is seen
 
 router = APIRouter(include_in_schema=False)
 
@@ -37,12 +37,13 @@ def history(request: Request, task: str = "", status: str = "") -> HTMLResponse:
     """All runs, the newest first, or those of a task or a status."""
     path = record_file(request)
     runs = known_runs(path)
-    kept = [run for run in runs if task in ("", run.task) and status in ("", run.status)]
+    states = {run.run: state(run) for run in runs}
+    kept = [run for run in runs if task in ("", run.task) and status in ("", states[run.run])]
     part = pages_of(request, kept)
     charted = kept[:MOST_CHARTED][::-1] if task else []
     scores = scores_of(path, {run.run: run for run in [*part["rows"], *charted]})
-    return page(request, "runs", tasks=sorted({run.task for run in runs}), statuses=sorted({run.status for run in runs}),
-                task=task, status=status, scores=scores, figure=run_facts.history(charted, scores), **part)
+    return page(request, "runs", tasks=sorted({run.task for run in runs}), statuses=sorted(set(states.values())),
+                task=task, status=status, states=states, scores=scores, figure=run_facts.history(charted, scores), **part)
 
 
 @router.get("/runs/{name}")
@@ -80,23 +81,22 @@ def one_entry(request: Request, name: str, number: int, against: int | None = No
 async def live(request: Request, name: str) -> EventSourceResponse:
     """Server-sent events: `news` with a sentence whenever the record has something new of the run, `end` once it is over."""
     path = record_file(request)
-    await run_in_threadpool(read_run, path, name)  # an unknown run is a 404, not an empty stream
-    return EventSourceResponse(_news(path, name), headers={"Cache-Control": "no-store"})
+    run, *_ = await run_in_threadpool(read_run, path, name)  # an unknown run is a 404, not an empty stream
+    return EventSourceResponse(_news(path, run), headers={"Cache-Control": "no-store"})
 
 
-async def _news(path: Path, name: str) -> AsyncIterator[dict[str, str]]:
-    seen, said, waited = None, "", 0.0
+async def _news(path: Path, run: Run) -> AsyncIterator[dict[str, str]]:
+    seen, said = None, ""
     while True:
-        if (state := _stamp(path)) != seen or waited >= QUIET_SECONDS:
-            seen, waited = state, 0.0
-            sentence, over = await run_in_threadpool(_sentence, path, name)
+        if (found := (_stamp(path), state(run))) != seen:
+            seen = found
+            sentence, over = await run_in_threadpool(_sentence, path, run.run)
             if over or sentence != said:
                 yield {"event": "end" if over else "news", "data": sentence}
             if over:
                 return
             said = sentence
         await asyncio.sleep(LOOK_SECONDS)
-        waited += LOOK_SECONDS
 
 
 def _stamp(path: Path) -> list[tuple[int, int]]:

@@ -46,7 +46,8 @@ const intervals = {
 function extent(figure) {
   if (figure.window) return { min: figure.window[0], max: figure.window[1] };
   const values = figure.series.flatMap((s) => s.points.flatMap((p) => [p[2], p[3]])).filter((v) => v !== null);
-  return values.length ? { suggestedMin: Math.min(...values), suggestedMax: Math.max(...values) } : {};
+  const [low, high] = [Math.min(...values), Math.max(...values)], margin = 0.05 * (high - low);
+  return values.length ? { suggestedMin: low - margin, suggestedMax: high + margin } : {};
 }
 
 function axis(title, named, extra) {
@@ -65,7 +66,7 @@ function draw(element) {
   const figure = JSON.parse(element.querySelector("script").textContent);
   charts.get(element)?.destroy();
   plot.replaceChildren(Object.assign(document.createElement("canvas"), { role: "img", ariaLabel: figure.says }));
-  if (figure.sideways) plot.style.height = `${Math.max(70, 26 * figure.names.length + 34)}px`;
+  if (figure.sideways) plot.style.height = `${26 * figure.names.length + 64}px`;
   const named = axis("", true, { labels: figure.names, offset: true });
   if (figure.sideways) named.ticks = { ...named.ticks, autoSkip: false, callback: (at) => last(figure.names[at], 24) };
   const value = axis(figure.y, false, extent(figure));

@@ -122,8 +122,8 @@ def best_lines(
     order = ranked(entries, greater_is_better=greater_is_better)
     blended = [e for e in order if _weighs(e, weights)]
     heads = [e for k, e in enumerate(order) if view_of(e) not in {view_of(before) for before in order[:k]}]
-    chosen = list({e.number: e for e in (*order[:1], *blended, *heads, *order)})[:BEST]
-    chosen = [e for e in order if e.number in chosen]
+    numbers = list(dict.fromkeys(e.number for e in (*order[:1], *blended, *heads, *order)))[:BEST]
+    chosen = [e for e in order if e.number in numbers]
     return tuple(line_of(entry, entries, greater_is_better=greater_is_better) for entry in chosen)
 
 

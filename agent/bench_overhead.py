@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -102,9 +103,10 @@ def competed(folder: Path, *, budget: float, slots: int, runs: Path) -> tuple[di
     The warm server's own imports, once a run, are not among the processor seconds: it is killed, so nobody counts them."""
     started, watch = time.monotonic(), Stopwatch(executor("local"))
     options = runs_of.Options(budget=budget, slots=slots, device="cpu")
-    with watch as timed, runs_of.open_record(runs) as record:
+    with watch as timed, runs_of.open_record(runs) as record, ExitStack() as going_on:
         own = _used()
-        begun = runs_of.begin(folder, options, record=record, runs=runs, started=started, clock=time.monotonic)
+        begun = runs_of.begin(folder, options, record=record, runs=runs, started=started, clock=time.monotonic,
+                              going_on=going_on)
         known, setting = begun.known, begun.setting
         read = time.monotonic() - started
         proposer = Embedded(known.traits, seed=0, greater_is_better=known.task.greater_is_better)

@@ -1,9 +1,17 @@
 """Code, decisions and edits out of what models send."""
 
+import ast
+import gc
+import sys
+import threading
+import time
+from contextlib import suppress
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent import syntax
 from agent.llm import Message, Reply, Request, Usage
 from agent.llm.edits import FORMAT, apply, edit, edited_code, parse
 from agent.llm.extract import code, decision
@@ -175,3 +183,35 @@ def test_edits_are_asked_for_again_with_the_reason_and_then_whole(texts: tuple[s
         first, second, third = (asked.messages for asked in llm.asked)
         assert second[:1] == first and second[1].content == WRONG and "is nowhere in the file" in second[2].content
         assert third[:3] == second and "whole changed file" in third[-1].content
+
+
+def test_what_libraries_parse_at_the_same_time_is_no_failure_of_ours() -> None:
+    """A thread parses without our lock, as `inspect` does, and gets its turn while a tree is built: the garbage collector's
+    turn, as with any finalizer. Plain ast.parse fails beside it on CPython 3.11."""
+    source = "\n".join(f"def f{k}(x):\n    return [x + {k} for y in (1, 2)]" for k in range(60))
+    over, failed = threading.Event(), 0
+
+    def library() -> None:
+        while not over.is_set():
+            with suppress(SystemError):
+                ast.parse("def f(a, b=1, /, *c): pass")
+            time.sleep(0.02)
+
+    def turn(phase: str, info: object) -> None:
+        time.sleep(0.0005)
+
+    thread = threading.Thread(target=library)
+    gc.callbacks.append(turn)
+    thread.start()
+    try:
+        for _ in range(40):
+            try:
+                ast.parse(source)
+            except SystemError:
+                failed += 1
+            assert len(syntax.parse(source).body) == 60
+    finally:
+        over.set()
+        gc.callbacks.remove(turn)
+        thread.join()
+    assert failed or sys.version_info >= (3, 12)

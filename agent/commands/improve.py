@@ -27,13 +27,18 @@ def add(made: argparse.ArgumentParser) -> None:
                            "so that each shows many recipes (default: 12)")
     made.add_argument("--proposers", nargs="+", default=None, metavar="NAME", help="only these (default: all)")
     made.add_argument("--confirmations", type=whole, default=20, metavar="N", help="at most, for one epoch's error budget")
+    add_playing(made)
+    add_options(made)
+
+
+def add_playing(made: argparse.ArgumentParser) -> None:
+    """The options of whatever plays versions against each other."""
     made.add_argument("--seed", type=int, default=0)
     made.add_argument("--executor", default="local", help="how trials run (default: local)")
     made.add_argument("--home", type=Path, default=None, metavar="FOLDER",
                       help="where versions, pointer and ledger lie (default: the package's own)")
     made.add_argument("--rehearse", type=Path, metavar="FILE", help="outcomes from a JSON file instead of runs: a rehearsal")
     made.add_argument("--page", type=Path, metavar="FILE", help="also write what the ledger says as Markdown")
-    add_options(made)
 
 
 def number(text: str) -> int:

@@ -1,8 +1,8 @@
 """`medalist release`: opens the vault, once: the version in use against another on tasks that no decision was made with."""
 
 import argparse
-from pathlib import Path
 
+from agent.commands import improve
 from agent.output import positive, whole
 
 HELP = "open the vault: how much better the version of the playbook in use is than version 0, with an interval"
@@ -13,16 +13,10 @@ def add(made: argparse.ArgumentParser) -> None:
     made.add_argument("--budget", type=positive, default=10.0, metavar="SECONDS",
                       help="processor seconds of one run of one arm (default: 10)")
     made.add_argument("--seeds", type=whole, default=3, metavar="N", help="runs of both on each task (default: 3)")
-    made.add_argument("--seed", type=int, default=0)
-    made.add_argument("--executor", default="local", help="how trials run (default: local)")
-    made.add_argument("--home", type=Path, default=None, metavar="FOLDER",
-                      help="where versions, pointer and ledger lie (default: the package's own)")
-    made.add_argument("--rehearse", type=Path, metavar="FILE", help="outcomes from a JSON file instead of runs: a rehearsal")
-    made.add_argument("--page", type=Path, metavar="FILE", help="also write what the ledger says as Markdown")
+    improve.add_playing(made)
 
 
 def run(options: argparse.Namespace, started: float) -> None:
-    from agent.commands import improve
     from agent.improve import vault
     from agent.improve.page import write_page
     from agent.playbook.store import SHIPPED, Store

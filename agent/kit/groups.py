@@ -82,10 +82,16 @@ def _rank(name: str) -> int | None:
 
 def _varies(values: np.ndarray, group: np.ndarray) -> bool:
     """Whether at least a tenth of the groups have more than one value."""
-    low, high = np.full(group.max() + 1, np.inf), np.full(group.max() + 1, -np.inf)
+    low, high = _extremes(values, group, int(group.max()) + 1)
+    return bool((high > low).mean() >= 0.1)
+
+
+def _extremes(values: np.ndarray, group: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the largest value of each of `count` groups; infinite where a group has none."""
+    low, high = np.full(count, np.inf), np.full(count, -np.inf)
     np.minimum.at(low, group, values)
     np.maximum.at(high, group, values)
-    return bool((high > low).mean() >= 0.1)
+    return low, high
 
 
 def _both(train: pd.DataFrame, predict: pd.DataFrame, name: str) -> np.ndarray:
@@ -96,9 +102,7 @@ def _level(name: str, values: np.ndarray, group: np.ndarray) -> dict[str, np.nda
     known = ~np.isnan(values)
     count = group.max() + 1
     mean = np.bincount(group[known], values[known], count) / np.maximum(np.bincount(group[known], minlength=count), 1)
-    low, high = np.full(count, np.inf), np.full(count, -np.inf)
-    np.minimum.at(low, group[known], values[known])
-    np.maximum.at(high, group[known], values[known])
+    low, high = _extremes(values[known], group[known], count)
     found = {"mean": mean, "least": low, "largest": high}
     finite = {part: np.where(np.isfinite(level), level, np.nan)[group] for part, level in found.items()}
     return {f"{name}_{part}_in_group": level for part, level in finite.items()} | {

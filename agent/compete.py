@@ -32,6 +32,7 @@ from tasks.metrics import Metric, metric
 from tasks.spec import Task
 from tasks.submission import write_submission
 
+UNVALIDATED = 2.0     # times what the folds took, that a fit on all rows may take
 ALIKE = 0.25          # by how much the rows of two folds may differ for one to take over what the other chose
 GIB = 1 << 30
 
@@ -307,7 +308,16 @@ class Game:
         if candidate.solution.looks and not self.setting.arrays.final:  # the fold that looks for the others takes two parts
             part = (1 if hints else 2) * folds / (folds + 1)
         fair = min(part * self.setting.fair_seconds, self.left() / max(1, rounds))
-        return Job(candidate, fold, max(fair, min(self.setting.policy.allocation.shortest_trial, self.left())), hints)
+        least = max(self.setting.policy.allocation.shortest_trial, self._needed(candidate, fold))
+        return Job(candidate, fold, max(fair, min(least, self.left())), hints)
+
+    def _needed(self, candidate: Candidate, fold: int) -> float:
+        """Seconds for a fit that no fold validates, by what the folds took: cut shorter it would be another model."""
+        arrays = self.setting.arrays
+        if len(arrays.validation_rows(fold)) or not candidate.costs:
+            return 0.0
+        pace = max(cost.wall_seconds for cost in candidate.costs) / max(map(arrays.fit_rows, range(len(arrays.folds))))
+        return UNVALIDATED * pace * arrays.fit_rows(fold)
 
     def _hints(self, candidate: Candidate, fold: int) -> Choices:
         """What another fold of the candidate chose that fits about as many rows."""
@@ -316,7 +326,8 @@ class Game:
         arrays = self.setting.arrays
         gaps = {other: abs(arrays.fit_rows(other) / arrays.fit_rows(fold) - 1) for other in candidate.found}
         nearest = min(gaps, key=gaps.__getitem__, default=None)
-        return candidate.found[nearest] if nearest is not None and gaps[nearest] <= ALIKE else []
+        most = ALIKE if len(arrays.validation_rows(fold)) else 2 * ALIKE  # time spent on looking is lost to the fit itself
+        return candidate.found[nearest] if nearest is not None and gaps[nearest] <= most else []
 
     def _behind(self, candidate: Candidate) -> bool:
         rivals = [scores for number, scores in self.state.fold_scores.items() if number]

@@ -127,6 +127,7 @@ BLOCK_OPTIONS: dict[str, list[tuple[str, list[object]]]] = {
     "features.pairs": [("most", [4, 8, 12])],
     "sentences.vectors": [("components", [0, 16, 64])],
     "features.clusters": [("count", [5, 20, 50])],
+    "features.dates": [("absolute", [True, False])],
 }
 
 OPERATORS: dict[str, Operator] = {

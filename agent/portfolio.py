@@ -5,6 +5,7 @@ from agent.traits import Traits
 
 LEVELS = Block("encoders.levels")
 DATES = Block("features.dates")
+SEASON = Block("features.dates", {"absolute": False})
 TEXT = Block("text.reduce")
 COUNTS = Block("encoders.counts")
 TARGET_MEAN = Block("encoders.target_mean")
@@ -54,6 +55,9 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
     left_out = (LEVELS,) if _is_mostly_text(traits) else (LEVELS, TEXT)  # the mark is quick: other columns first
     plain = tuple(block for block in basic if block not in left_out)
     mark = [(Recipe("boosters.lightgbm", plain), "A default LightGBM sets the mark")]
+    if traits.forward and DATES in plain:
+        timeless = tuple(SEASON if block == DATES else block for block in plain)
+        mark.append((Recipe("boosters.lightgbm", timeless), "What comes back every year holds for later rows too"))
     special = _by_kind(traits, basic)
     moves = special + mark if _is_mostly_text(traits) else mark + special
     moves += _boosters(traits, basic, rich)

@@ -13,6 +13,8 @@ from sandbox import Cost, Trial
 from tasks.decision import choose_decision
 from tasks.metrics import Metric, Undefined
 
+CUT_SHORT = 0.5  # of the boosting that the folds did, below which a fit on all rows is none of theirs
+
 
 @dataclass
 class Candidate:
@@ -30,6 +32,7 @@ class Candidate:
     status: str = "running"
     log: str = ""
     found: dict[int, Choices] = field(default_factory=dict)  # what folds chose that were told nothing
+    boosted: list[float] = field(default_factory=list)  # rounds times learning rate of the fits so far
 
     @property
     def waiting(self) -> list[int]:
@@ -60,10 +63,26 @@ class Candidate:
         if trial.status != "ok" or trial.prediction is None:
             self.status = trial.status if self.status == "running" else self.status
             return
-        if self.solution.recipe is not None and not hinted:
-            self.found[fold] = choices(trial.log)
+        if self.solution.recipe is not None:
+            chosen = choices(trial.log)
+            self.boosted.append(boosting(chosen))
+            if not validation_rows and self.boosted[-1] < CUT_SHORT * float(np.median(self.boosted)):
+                self.status = "timeout"
+                self.log += "the fit on all rows, which no fold validates, was cut far shorter than those of the folds\n"
+                return
+            if not hinted:
+                self.found[fold] = chosen
         self.validated[fold] = trial.prediction[:validation_rows]
         self.tested[fold] = trial.prediction[validation_rows:]
+
+
+def boosting(chosen: Choices) -> float:
+    """How far boosters were taken: rounds times learning rate, summed over models; 0 where there was none."""
+    fits = [value for name, value in chosen if name == "best_rounds" and isinstance(value, dict)]
+    try:
+        return float(sum(fit["learning_rate"] * float(np.mean(fit["rounds"])) for fit in fits))
+    except (KeyError, TypeError, ValueError):  # a tool may print what it likes
+        return 0.0
 
 
 def fold_score(judge: Metric, truth: np.ndarray, raw: np.ndarray) -> float:

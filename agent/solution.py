@@ -54,6 +54,10 @@ class Recipe:
     def without(self, name: str) -> "Recipe":
         return replace(self, blocks=tuple(b for b in self.blocks if b.name != name))
 
+    def swapped(self, block: Block, other: Block) -> "Recipe":
+        """The other block where the one was."""
+        return replace(self, blocks=tuple(other if known == block else known for known in self.blocks))
+
     def with_params(self, **params: Any) -> "Recipe":
         return replace(self, params={**self.params, **params})
 

@@ -7,6 +7,7 @@ http://fastml.com/adversarial-validation-part-one/
 
 import re
 import warnings
+from calendar import month_name
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -45,6 +46,7 @@ class Plan:
     adversarial_columns: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     nearer: float | None = None  # chance that a validated text is nearer to fitted ones than a test text is
+    unseen_months: tuple[int, ...] = ()  # of the year: most test rows lie in them, train has them, no fold validates them
 
     @property
     def validated(self) -> np.ndarray:
@@ -60,7 +62,7 @@ class Plan:
         return {"scheme": self.scheme, "folds": sizes, "n_train": self.n_train, "validated": int(self.validated.sum()),
                 "group": self.group, "time": self.time, "adversarial_auc": self.adversarial_auc,
                 "adversarial_columns": list(self.adversarial_columns), "reasons": list(self.reasons),
-                "nearer": self.nearer}
+                "nearer": self.nearer, "unseen_months": list(self.unseen_months)}
 
 
 def design(
@@ -298,12 +300,12 @@ def _forward(task: Task, train: pd.DataFrame, test: pd.DataFrame, roles: dict[st
         if times is None:
             raise TaskError(f"time = {task.time!r}: its values are neither dates nor numbers")
         if np.nanmin(times[1], initial=np.inf) >= np.nanmedian(times[0]):
-            return _forward_plan(task, train, test, task.time, *times, count, "task.toml names the time")
+            return _forward_plan(task, train, test, task.time, *times, count, roles, "task.toml names the time")
         return None
     for name in (c for c in roles if _may_be_time(c, train[c], roles[c])):
         times = _times(name, train, test, roles)
         if times is not None and len(times[1]) and np.nanmin(times[1]) > np.nanmax(times[0]):
-            return _forward_plan(task, train, test, name, *times, count, "every test row is later than every train row")
+            return _forward_plan(task, train, test, name, *times, count, roles, "every test row is later than every train row")
     return None
 
 
@@ -319,7 +321,7 @@ def _drifting(
     if times is None or not len(times[1]) or np.nanquantile(times[1], 0.05) < np.nanquantile(times[0], 0.95):
         return None
     why = f"nearly all test rows are later (adversarial AUC {auc:.2f})"
-    return _forward_plan(task, train, test, top, *times, count, why)
+    return _forward_plan(task, train, test, top, *times, count, roles, why)
 
 
 def _may_be_time(name: str, values: pd.Series, role: str) -> bool:
@@ -353,7 +355,7 @@ def _times(
 
 def _forward_plan(
     task: Task, train: pd.DataFrame, test: pd.DataFrame, name: str, past: np.ndarray, future: np.ndarray, count: int,
-    why: str,
+    roles: dict[str, str], why: str,
 ) -> Plan | None:
     """Expanding windows: each block of time is validated by what lies before it; blocks as long as the test's span."""
     known = np.where(np.isnan(past), np.nanmin(past), past)
@@ -365,8 +367,23 @@ def _forward_plan(
     folds = tuple(pair for pair in pairs if len(pair[0]) >= 2 and len(pair[1]))
     if not folds:
         return None
-    reason = f"{len(folds)} folds, forward in {name}: {why}; each validates the block after what it fits"
-    return Plan("forward", folds, len(train), group=task.group, time=name, reasons=(reason,))
+    reasons = [f"{len(folds)} folds, forward in {name}: {why}; each validates the block after what it fits"]
+    months = _unseen_months(past, future, np.concatenate([rows for _, rows in folds])) if roles.get(name) == "datetime" else ()
+    if months:
+        named = ", ".join(month_name[month] for month in months)
+        reasons.append(f"most test rows are of months that train has once and no fold validates ({named}): the scores of the "
+                       f"test may differ")
+    return Plan("forward", folds, len(train), group=task.group, time=name, reasons=tuple(reasons), unseen_months=months)
+
+
+def _unseen_months(past: np.ndarray, future: np.ndarray, validated: Rows) -> tuple[int, ...]:
+    """Months of the year that train has once and no fold validates, where most test rows are of such; else ().
+
+    There the time of the year cannot be told from the time that has passed, and no fold says which of them counts."""
+    mine, later = (pd.to_datetime(pd.Series(times)).dt for times in (past, future))
+    once = mine.year.groupby(mine.month).nunique().eq(1)
+    unseen = (set(once.index[once]) & set(later.month)) - set(mine.month.iloc[validated])
+    return tuple(sorted(int(month) for month in unseen)) if later.month.isin(unseen).mean() > 0.5 else ()
 
 
 def _edges(past: np.ndarray, future: np.ndarray, count: int) -> np.ndarray:

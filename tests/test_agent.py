@@ -9,7 +9,7 @@ import pytest
 from agent.bandit import Bandit
 from agent.blend import Blend, ranks
 from agent.ensemble import build
-from agent.portfolio import opening
+from agent.portfolio import SEASON, opening
 from agent.proposers.embedded import Embedded
 from agent.racing import Candidate, cannot_win, peers_of
 from agent.solution import Block, Recipe, Solution, Written, render
@@ -76,6 +76,20 @@ def test_the_proposer_never_writes_the_same_solution_twice() -> None:
         proposer.observe(made, won=bool(rng.random() < 0.3), gained=0.1)
     assert len(seen) > 40
     assert len({e.operator for e in entries}) >= 5
+
+
+@pytest.mark.parametrize(("timeless", "taken"), [(0.9, True), (0.7, False)])
+def test_the_reading_of_dates_that_did_better_is_that_of_what_follows(timeless: float, taken: bool) -> None:
+    traits = Traits(**{**vars(TRAITS), "timed": True, "forward": True, "text": 0})
+    marks = [recipe for recipe, _ in opening(traits) if recipe.model == "boosters.lightgbm" and not recipe.params][:2]
+    assert [SEASON in recipe.blocks for recipe in marks] == [False, True]
+    entries = [entry(k, recipe, score) for k, (recipe, score) in enumerate(zip(marks, (0.8, timeless), strict=True), 1)]
+    proposer = Embedded(traits, seed=0, greater_is_better=True)
+    for known in entries:
+        proposer.observe(known, won=True, gained=0.1)
+    recipes = [solution.recipe for _ in range(4) if (solution := proposer.propose(entries)) is not None]
+    dated = [recipe for recipe in recipes if recipe is not None and recipe.has("features.dates")]
+    assert dated and all((SEASON in recipe.blocks) == taken for recipe in dated)
 
 
 def test_an_operator_that_has_nothing_new_does_not_end_the_search() -> None:
@@ -149,13 +163,26 @@ def test_distributions_blend_into_distributions(kind: str, judge: str) -> None:
 
 
 def test_only_code_from_a_recipe_tells_other_folds_what_it_found() -> None:
-    trial = Trial("ok", np.zeros(4), Cost(1.0, 1.0, 1), log="choice best_rounds={\"rounds\":[7]}\n")
+    trial = Trial("ok", np.zeros(4), Cost(1.0, 1.0, 1), log="choice best_rounds={\"learning_rate\":0.1,\"rounds\":[7]}\n")
     own, foreign = (Candidate(1, Solution("", "x", "x", "x", recipe=recipe), 5, 0.0)
                     for recipe in (Recipe("boosters.lightgbm"), None))
     for candidate in (own, foreign):
         candidate.take(0, trial, validation_rows=4)
-    assert own.found == {0: [["best_rounds", {"rounds": [7]}]]}
+    assert own.found == {0: [["best_rounds", {"learning_rate": 0.1, "rounds": [7]}]]}
     assert not foreign.found
+
+
+@pytest.mark.parametrize(("rounds", "status"), [(70, "running"), (9, "timeout")])
+def test_a_fit_on_all_rows_that_learned_far_less_than_the_folds_is_not_taken_for_theirs(rounds: int, status: str) -> None:
+    def trial(number: int) -> Trial:
+        line = f'choice best_rounds={{"learning_rate":0.1,"rounds":[{number}],"part":null}}\n'
+        return Trial("ok", np.zeros(4), Cost(1.0, 1.0, 1), log=line)
+
+    candidate = Candidate(1, Solution("", "x", "x", "x", recipe=Recipe("boosters.lightgbm")), 3, 0.0)
+    for fold, number, validated in ((0, 60, 4), (1, 80, 4), (2, rounds, 0)):
+        candidate.take(fold, trial(number), validation_rows=validated)
+    assert candidate.status == status
+    assert (2 in candidate.tested) == (status == "running")
 
 
 def test_racing_stops_what_is_far_behind_and_spares_what_is_near() -> None:

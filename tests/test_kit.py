@@ -254,6 +254,14 @@ def test_every_regression_metric_has_a_goal(model: str, metric: str) -> None:
         assert (answer >= 0).all()
 
 
+def test_dates_without_the_absolute_know_only_what_comes_back() -> None:
+    when = pd.DataFrame({"when": pd.date_range("2019-12-01", periods=200, freq="D")})
+    task = card("regression", roles={"when": "datetime"})
+    whole, timeless = (features.dates(when, when, task, absolute=absolute)[0] for absolute in (True, False))
+    assert set(whole.columns) - set(timeless.columns) == {"when_elapsed", "when_year"}
+    assert {"when_month", "when_weekday", "when_yearday"} <= set(timeless.columns)
+
+
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "regression", "multilabel", "survival"])
 @pytest.mark.parametrize("block", BLOCKS)
 def test_every_block_returns_matching_frames_and_leaves_its_inputs_alone(block: str, kind: str) -> None:

@@ -134,6 +134,15 @@ def test_an_irregular_past_still_gives_forward_folds(tmp_path: Path) -> None:
     assert plan.scheme == "forward" and len(plan.folds) >= 2
 
 
+@pytest.mark.parametrize(("start", "unseen"), [("2020-06-01", (6, 7)), ("2017-06-01", ())])
+def test_a_season_that_train_has_once_and_no_fold_validates_is_told(tmp_path: Path, start: str, unseen: tuple[int, ...]) -> None:
+    past = pd.Series(pd.date_range(start, "2021-05-31", freq="D").strftime("%Y-%m-%d"))
+    train, test = binary(len(past), when=past), rows(61, first=len(past)).assign(when=days(61, "2021-06-01"))
+    plan = planned(write_folder(tmp_path, train, test, test[["id"]].assign(y=0.5)))[3]
+    assert plan.scheme == "forward" and plan.unseen_months == unseen
+    assert any("(June, July)" in reason for reason in plan.reasons) == bool(unseen)
+
+
 def test_the_last_days_of_each_month_are_validated_by_stretches_of_days(tmp_path: Path) -> None:
     hours = pd.DataFrame({"when": pd.date_range("2011-01-01", "2011-12-31 23:00", freq="2h")})
     early = (hours["when"].dt.day <= 19).to_numpy()

@@ -12,16 +12,19 @@ from .columns import Frames
 WIDE = 2_000  # columns beyond which blocks that look at every column leave the frame as it is
 
 
-def dates(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, *, cyclic: bool = False) -> Frames:
+def dates(
+    train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, *, cyclic: bool = False, absolute: bool = True,
+) -> Frames:
     """Replaces datetimes by days elapsed, year, month, day, weekday, day of year, hour (those that vary).
 
-    Every two datetimes also give the days between them; cyclic adds sine and cosine of hour, weekday, day of year.
+    Every two datetimes also give the days between them; cyclic adds sine and cosine of hour, weekday, day of year. Without
+    `absolute` only what comes back is left, no days elapsed and no year: beyond the train rows' time trees know neither.
     """
     names = columns.named(train, task, "datetime")
     left: dict[str, np.ndarray] = {}
     right: dict[str, np.ndarray] = {}
     for name in names:
-        a, b = _date_parts(train[name], cyclic), _date_parts(predict[name], cyclic)
+        a, b = _date_parts(train[name], cyclic, absolute), _date_parts(predict[name], cyclic, absolute)
         telling = [part for part, values in a.items() if len(np.unique(values[~np.isnan(values)])) > 1]
         left |= {f"{name}_{part}": a[part] for part in telling}
         right |= {f"{name}_{part}": b[part] for part in telling}
@@ -31,10 +34,10 @@ def dates(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, *, 
     return columns.beside(train.drop(columns=names), left), columns.beside(predict.drop(columns=names), right)
 
 
-def _date_parts(column: pd.Series, cyclic: bool) -> dict[str, np.ndarray]:
+def _date_parts(column: pd.Series, cyclic: bool, absolute: bool) -> dict[str, np.ndarray]:
     when = column.dt
     parts = {
-        "year": when.year,
+        **({"year": when.year} if absolute else {}),
         "month": when.month,
         "day": when.day,
         "weekday": when.day_of_week,
@@ -42,7 +45,7 @@ def _date_parts(column: pd.Series, cyclic: bool) -> dict[str, np.ndarray]:
         "hour": when.hour,
         "minute": when.minute,
     }
-    numbers = {"elapsed": columns.numbers(column)}
+    numbers = {"elapsed": columns.numbers(column)} if absolute else {}
     numbers |= {part: values.to_numpy(dtype=float, na_value=np.nan) for part, values in parts.items()}
     if cyclic:
         for part, period in (("hour", 24), ("weekday", 7), ("yearday", 365.25)):

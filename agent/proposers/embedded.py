@@ -12,6 +12,7 @@ from agent.bandit import Bandit
 from agent.operators import OPERATORS, WHOLE, Move, Parent, pick
 from agent.playbook.policy import BY_HAND, Policy
 from agent.playbook.scope import holds
+from agent.portfolio import DATES, SEASON
 from agent.solution import Block, Recipe, Solution, render
 from agent.spaces import SPACES, plain
 from agent.traits import Traits
@@ -47,6 +48,7 @@ class Embedded:
     def propose(self, entries: Sequence[Entry]) -> Solution | None:
         while self.waiting:
             recipe, hypothesis = self.waiting.pop(0)
+            recipe = dates_as_found(recipe, entries, self.sign)
             if self._is_new(recipe, self.seed):
                 return self._solution(Move(recipe, hypothesis, ()), "portfolio")
         parents = self._parents(entries)
@@ -156,6 +158,15 @@ class Embedded:
         source = render(move.recipe, move.hypothesis)
         return Solution(source, operator, move.hypothesis, move.recipe.family, move.parents, move.recipe,
                         move.seed or self.seed)
+
+
+def dates_as_found(recipe: Recipe, entries: Sequence[Entry], sign: float) -> Recipe:
+    """The recipe with dates as times of the year alone, where an entry that differed in nothing else was the better for it."""
+    scores = {known.key: sign * entry.score for entry in entries
+              if entry.status == "ok" and entry.score is not None and (known := recipe_of(entry)) is not None}
+    timeless = [known for entry in entries if (known := recipe_of(entry)) is not None and SEASON in known.blocks]
+    better = any(scores.get(known.key, -np.inf) > scores.get(known.swapped(SEASON, DATES).key, np.inf) for known in timeless)
+    return recipe.swapped(DATES, SEASON) if better else recipe
 
 
 def joined(*known: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:

@@ -1,10 +1,13 @@
 """Writes docs/improvement.md from the ledger: what was proposed, what became of it, and what the placebos say."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from agent.improve.ledger import FILE, Ledger, Line, proposals
 from agent.improve.placebos import rate
+from agent.improve.statistics import by_family, interval
 from agent.playbook.store import VERSION_0, Store
 
 
@@ -22,6 +25,7 @@ def page(store: Store) -> str:
                             for name, depth in lineage(store)], "",
         "## Against version 0", "", *_releases(lines), "",
         "## Placebos", "", f"{accepted} of {placebos} accepted" + (f" ({accepted / placebos:.1%})." if placebos else "."), "",
+        *_moved(lines),
         "## Proposals", "", "| id | proposer | hypothesis | stage | verdict | why | CPU s |", "|---|---|---|---|---|---|---|",
         *[_row(line) for line in known], "",
     ])
@@ -50,8 +54,24 @@ def _releases(lines: Sequence[Line]) -> list[str]:
     if not found:
         return ["The vault has not been opened."]
     rows = [f"| `{known['version']}` | `{known['against']}` | {known['tasks']} | {known['won']:.0%} | {known['mean']:+.1%} | "
-            f"{known['low']:+.1%} to {known['high']:+.1%} |" for known in found]
-    return ["| version | against | tasks | won | lower loss | 95% interval |", "|---|---|---|---|---|---|", *rows]
+            f"{known['low']:+.1%} to {known['high']:+.1%} | {_over_families(known['pairs'])} |" for known in found]
+    head = "| version | against | tasks | won | lower loss | 95% interval | families as draws |"
+    return [head, "|---|---|---|---|---|---|---|", *rows, "",
+            "The last column draws families instead of tasks: cuts of one family may gain and lose together."]
+
+
+def _over_families(pairs: Sequence[Mapping[str, Any]]) -> str:
+    gains = [-1.0 if pair["gain"] is None else float(pair["gain"]) for pair in pairs]
+    means = by_family(gains, [pair["family"] for pair in pairs])
+    low, high = interval(list(means.values()))
+    return f"{1 - math.exp(-low):+.1%} to {1 - math.exp(-high):+.1%} of {len(means)}"
+
+
+def _moved(lines: Sequence[Line]) -> list[str]:
+    """What moved the pointer but an acceptance: a hand, or harm in later runs."""
+    moves = [f"- line {line.id}: {line.kind}, `{line.facts['was']}` to `{line.facts['now']}`, {line.facts['reason']}"
+             for line in lines if line.kind != "proposal" and line.facts.get("now")]
+    return ["## Moved without a proposal", "", *moves, ""] if moves else []
 
 
 def _row(line: Line) -> str:

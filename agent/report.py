@@ -100,9 +100,12 @@ def _causes(outcome: Mapping[str, Any], plan: Mapping[str, Any]) -> list[str]:
     if plan["scheme"] == "forward":
         said.append(f"The folds go forward in {plain(plan['time'])}: none knows what changes after the last one, and each "
                     f"is fitted on fewer rows than the final fit, so the honest estimate may as well be too dark.")
+    if plan.get("unseen_months"):
+        said.append("Most test rows are of months that train has once and no fold validates: no fold can say whether what "
+                    "counts there is the time of the year or the time that has passed.")
     if "grouped" in plan["scheme"]:
-        said.append(f"Rows come in groups ({plain(plan['group'] or plan['time'])}), and rows of a group err together: "
-                    f"the standard errors, which take rows as independent, are too small.")
+        said.append(f"Rows come in groups ({plain(plan['group'] or plan['time'])}), and rows of a group err together: where the "
+                    f"test has few groups, its score wanders with which ones they are.")
     if plan["validated"] < plan["n_train"]:
         said.append(f"Only {plan['validated']} of {plan['n_train']} train rows are validated by some fold.")
     wide, narrow = outcome["private_standard_error"], outcome["honest_standard_error"]

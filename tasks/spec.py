@@ -371,6 +371,8 @@ def _task(
     )
     if submission == "distribution" and exact.sample is None:
         task = replace(task, columns=classes)
+    if kind == "survival" and exact.sample is None:
+        task = replace(task, columns=("risk",))
     if submission == "distribution":
         _ = task.class_columns  # raises where the columns are not the classes
     return task, notes + [note for note in (kind_note, form_note) if note]

@@ -8,6 +8,7 @@ import pytest
 from folders import folder_with_target, rows, write_folder
 
 from tasks.spec import load, load_task, match_classes, read_tables
+from tasks.submission import write_submission
 from tasks.tables import TaskError, read_table, survey, typed
 
 FLAGS = [0, 1] * 30
@@ -94,6 +95,13 @@ def test_without_a_sample_the_target_is_what_test_lacks(tmp_path: Path) -> None:
     train, test = rows(60).assign(y=["a", "b", "c"] * 20), rows(9, first=60)
     task = load_task(write_folder(tmp_path, train, test))
     assert (task.id, task.targets, task.submission, task.columns) == ("id", ("y",), "distribution", ("a", "b", "c"))
+
+
+def test_survival_without_a_sample_asks_for_one_risk_a_row(tmp_path: Path) -> None:
+    train, test = rows(60).assign(days=np.arange(1, 61), died=FLAGS), rows(9, first=60)
+    task = load_task(write_folder(tmp_path, train, test, toml='kind = "survival"\ntargets = ["days", "died"]\n'))
+    write_submission(task, np.arange(9.0), tmp_path / "submission.csv")
+    assert list(pd.read_csv(tmp_path / "submission.csv").columns) == ["id", "risk"]
 
 
 def test_two_columns_that_test_lacks_are_ambiguous_and_the_line_says_what_to_state(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ import tomli_w
 from tasks.layout import media, molecules, pixels, sampling
 from tasks.layout.gather import SOUNDS, TABLES, Found, Named, gather, head, name_tables, place, read_text
 from tasks.layout.joins import join
-from tasks.layout.pairs import pair_up
+from tasks.layout.pairs import asks_for_columns, pair_up
 from tasks.layout.rewriting import REWRITINGS, rewrite
 from tasks.tables import TaskError
 
@@ -136,7 +136,7 @@ def _as_it_is(found: list[Found], named: Named, sample: pd.DataFrame) -> bool:
     if named.train is None or named.test is None or {named.train.suffix, named.test.suffix} != {".csv"}:
         return False
     beside = [known for known in found if known.suffix in media.MEDIA] or named.others
-    if beside or _molecules(named.test):
+    if beside or _molecules(named.test) or asks_for_columns(head(named.train), sample):
         return False
     test = read_text(named.test)
     return _answers(sample, test) and (sample.shape[1] != 2 or bool(set(sample.columns) & set(test.columns)))
@@ -202,7 +202,7 @@ def _others(named: Named) -> tuple[dict[str, pd.DataFrame], list[str]]:
 
 def _rows(train: pd.DataFrame, test: pd.DataFrame | None, sample: pd.DataFrame, media_names: dict[str, Found]) -> Tables:
     """What the sample asks for, row by row: test's rows, its own where there is no test table, or pairs."""
-    if test is not None and _answers(sample, test):
+    if test is not None and _answers(sample, test) and not asks_for_columns(train, sample):
         return Tables(train, test)
     pairs = pair_up(train, test, sample, media_names)
     if pairs is not None:

@@ -22,11 +22,13 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedC
 
 from agent.bench_page import page, write_plots
 from agent.bench_run import OURS, Cell, made_of, run_cell
-from agent.output import UsageError
+from agent.output import UsageError, positive, whole
 from agent.rivals import rival
 from tasks import catalogue
 
-DOCS = Path(__file__).parent.parent / "docs"
+_docs = Path(__file__).parent.parent / "docs"
+DOCS = _docs if _docs.is_dir() else Path("docs")
+Result = Mapping[str, Any]
 MakeOf = Callable[[Cell], Mapping[str, str]]
 
 
@@ -46,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             failed += [line(result)] if "error" in result else []
             progress.advance(bar)
             progress.console.print(line(result), markup=False, highlight=False)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(page(store.results, plots=write_plots(store.results, options.out)))
     print(page(store.results))
     if failed:
@@ -53,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def line(result: Mapping[str, Any]) -> str:
+def line(result: Result) -> str:
     """How a run went, for people."""
     if "error" in result:
         return f"{result['task']} seed {result['seed']}: not run: {result['error']}"
@@ -76,8 +79,8 @@ class Store:
 
     def has(self, cell: Cell, budget: float, slots: int, *, of: MakeOf | None = None, anew: bool = False) -> bool:
         """Whether there is a result that still holds. of: fingerprints of what the cell is made of now."""
-        key = (cell.name, cell.seed, budget, slots, cell.agent)
-        known = next((result for result in self.results if _key(result) == key and "error" not in result), None)
+        known = self.of(cell, budget, slots)
+        known = None if known is None or "error" in known else known
         told = (known or {}).get("made_of")
         if known is None or of is None or told is None:  # older results say nothing of what they were made of
             return known is not None and not (anew and of is not None)
@@ -85,6 +88,11 @@ class Store:
         if told["agent"] != now["agent"] and (cell.agent != OURS or anew or known["status"] not in ("ok", "overrun")):
             return False
         return bool(told["task"] == now["task"])
+
+    def of(self, cell: Cell, budget: float, slots: int) -> Result | None:
+        """The cell's result, failed or not."""
+        key = (cell.name, cell.seed, budget, slots, cell.agent)
+        return next((result for result in self.results if _key(result) == key), None)
 
     def add(self, result: dict[str, Any]) -> None:
         with self.lock:
@@ -96,7 +104,7 @@ class Store:
             partial.replace(self.path)
 
 
-def _key(result: Mapping[str, Any]) -> tuple[str, int, float, int, str]:
+def _key(result: Result) -> tuple[str, int, float, int, str]:
     return result["task"], result["seed"], result["budget"], result["slots"], result.get("agent", OURS)
 
 
@@ -123,9 +131,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cache", type=Path, default=Path("data/rivals"), help="where rivals' environments lie")
     parser.add_argument("--model", default="", help="a language model, for rivals that need one")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--budget", type=float, default=300.0)
-    parser.add_argument("--slots", type=int, default=2, help="processors of a run")
-    parser.add_argument("--parallel", type=int, default=1, help="runs at once")
+    parser.add_argument("--budget", type=positive, default=300.0)
+    parser.add_argument("--slots", type=whole, default=2, help="processors of a run")
+    parser.add_argument("--parallel", type=whole, default=1, help="runs at once")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--out", type=Path, default=DOCS / "results.md")

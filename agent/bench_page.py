@@ -96,10 +96,11 @@ def normalised(score: float, field: Mapping[str, float], sign: float) -> float |
 
 def calibrated(run: Result) -> bool:
     """Is the honest estimate within two standard errors (its own and the private score's) of the private score?"""
-    return abs(run["honest"] - run["private"]) <= 2 * _error(run)
+    return abs(run["honest"] - run["private"]) <= 2 * error_of(run)
 
 
-def _error(run: Result) -> float:
+def error_of(run: Result) -> float:
+    """One standard error of the difference between the honest estimate and the private score."""
     return math.hypot(run["honest_standard_error"] or 0.0, run["private_standard_error"] or 0.0)
 
 
@@ -128,7 +129,7 @@ def _standing(name: str, runs: Sequence[Result], results: Sequence[Result]) -> l
     places = [place for task in tasks_of(runs) if (place := place_of(name, task, results)) is not None]
     medals = [medal_of(runs, task) for task in tasks_of(runs)]
     errors = [abs(run["honest"] - run["private"]) / error for run in scored(runs)
-              if run.get("honest") is not None and (error := _error(run))]
+              if run.get("honest") is not None and (error := error_of(run))]
     return [
         str(len(tasks_of(runs))), _mean(worth), _median(worth, "{:.3f}"),
         f"{mean(place for place, _ in places):.2f} of {mean(size for _, size in places):.1f}" if places else "",

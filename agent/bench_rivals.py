@@ -76,7 +76,7 @@ def _summary(results: Sequence[dict[str, Any]]) -> list[str]:
         low, high = interval(won, pairs) if pairs else (0.0, 1.0)
         counts = " | ".join(str(sum(r["status"] == ending for r in runs)) for ending in endings)
         wall, cpu = mean(r["seconds"] / r["budget"] for r in runs), mean(r["cpu_seconds"] for r in runs)
-        share = f"{won:g} of {pairs} | {100 * low:.0f}% to {100 * high:.0f}%"
+        share = f"{won:g} of {pairs} | {100 * low:.0f}% to {100 * high:.0f}%" if pairs else " | "
         lines.append(f"| {name} | {share} | {counts} | {wall:.2f} | {cpu:.0f} |")
     return lines
 

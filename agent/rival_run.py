@@ -181,8 +181,10 @@ def _deliver(rival: Rival, task: Task, case: Path, submission: Path) -> str | No
             return None
         raw = np.load(case / "predictions.npy", allow_pickle=False)
         wanted = width_of(task)
-        if raw.shape[1:] != wanted or not np.isfinite(raw).all():
-            return f"predictions of shape {raw.shape} with {int((~np.isfinite(raw)).sum())} that are not finite"
+        if raw.shape[1:] != wanted:
+            return f"predictions of shape {raw.shape}; wanted are {wanted[0] if wanted else 1} for each row"
+        if not np.isfinite(raw).all():
+            return f"{int((~np.isfinite(raw)).sum())} predictions are not finite"
         if metric(task.metric).loss == "log_squared":
             raw = np.expm1(raw)
         if task.kind == "ordinal":

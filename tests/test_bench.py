@@ -10,8 +10,11 @@ from agent.bench import Store, line, main
 from agent.bench_curve import curve, standing_at
 from agent.bench_page import anytime, calibrated, normalised, page, standings, write_plots
 from agent.bench_run import Cell
+from agent.bench_traps import main as traps
+from agent.bench_traps import page as traps_page
 from agent.output import UsageError
 from tasks.spec import load_task
+from tasks.traps.table import Estimate, Row
 
 
 def result(**changes: object) -> dict:
@@ -102,6 +105,16 @@ def test_only_what_changed_is_run_again(tmp_path: Path) -> None:
     assert has(cell) and not has(cell, agent="newer code of ours"), "a crash of older code is tried again"
     store.add(result())
     assert has(cell, task="any") and not has(cell, anew=True), "older results do not say what they are of"
+
+
+def test_the_agents_estimate_stands_beside_the_naive_one_on_a_trap() -> None:
+    naive = Row("trap-shift", "distribution shift", "auc", Estimate(0.8, 0.6, 0.02), Estimate(0.61, 0.6, 0.02), "forward")
+    kept = result(task="trap-shift", metric="auc", private=0.62, honest=0.615)
+    text = traps_page([kept], {"trap-shift": naive})
+    assert "| trap-shift | distribution shift | auc | 0.800 ± 0.040 | 0.600 | **wrong** | 0.615 ± 0.011 | 0.620 | right |" in text
+    assert "Right: naive 0 of 1, the agent 1 of 1." in text
+    with pytest.raises(UsageError, match="no trap 'house-prices'; there are: trap-duplicated-groups, "):
+        traps(["house-prices"])
 
 
 def test_how_a_run_went_is_one_line() -> None:

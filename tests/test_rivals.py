@@ -78,7 +78,7 @@ def test_several_labels_and_pictures_are_given_to_a_rival_too(tmp_path: Path) ->
 
 BEHAVIOURS = {
     "crash": ("raise MemoryError('no room')", "MemoryError: no room"),
-    "invalid": ("return [float('nan')] * len(test)", "30 that are not finite"),
+    "invalid": ("return [float('nan')] * len(test)", "30 predictions are not finite"),
     "timeout": ("import time; time.sleep(600)", "killed after"),
     "overrun": ("return [0.5] * len(test)", ""),
 }

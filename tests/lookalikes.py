@@ -328,6 +328,24 @@ def birds(public: Path, private: Path) -> None:
             rows.assign(label="owl").to_csv(public / "sample_submission.csv", index=False)
 
 
+def chorus(public: Path, private: Path) -> None:
+    """Sounds by number, labels as lists in a text file, further text files, a row for each recording and class: 100 * a + b."""
+    data = public / "essential"
+    label, test = _labels(N + M, 0), set(range(1, N + M, 3)[:M])
+    for i, high in enumerate(label):
+        write_wav(data / "wavs" / f"rec_{i:04d}_x.wav", _sound(high, i))
+    heard = [f"{i},{'?' if i in test else '0,3' if label[i] else '3' if i % 2 else ''}" for i in range(N + M)]
+    (data / "labels_hidden.txt").write_text("\n".join(["rec_id,[labels]", *(line.rstrip(",") for line in heard)]) + "\n")
+    (data / "names.txt").write_text("\n".join(["rec_id,filename", *(f"{i},rec_{i:04d}_x" for i in range(N + M))]) + "\n")
+    (data / "folds.txt").write_text("\n".join(["rec_id,fold", *(f"{i},{int(i in test)}" for i in range(N + M))]) + "\n")
+    (data / "sizes.txt").write_text("\n".join(["rec_id,[sizes]", *(f"{i},{i % 7},{i % 5}.5" for i in range(N + M))]) + "\n")
+    (data / "classes.txt").write_text("class_id,code\n0,WREN\n3,OWL\n")
+    rows = [(100 * i + code, int(label[i] if code == 0 else label[i] or i % 2)) for i in sorted(test) for code in (0, 3)]
+    answers = pd.DataFrame(rows, columns=["Id", "Probability"])
+    answers.to_csv(private / "test.csv", index=False)
+    answers.assign(Probability=0).to_csv(public / "sample_submission.csv", index=False)
+
+
 def documents(public: Path, private: Path) -> None:
     """Dirty images, clean ones under the same names, one submission row a pixel."""
     for side, n, seed in (("train", 4, 0), ("test", 1, 1)):
@@ -390,6 +408,7 @@ LOOKALIKES: dict[str, tuple[Maker, str]] = {
     "cells": (cells, "Submissions are evaluated on area under the ROC curve."),
     "whales": (whales, "Submissions are judged on area under the ROC curve."),
     "birds": (birds, "Submissions are evaluated on accuracy of the predicted labels."),
+    "chorus": (chorus, "Submissions are evaluated on the area under the ROC curve."),
     "documents": (documents, "Submissions are evaluated on the root mean squared error between pixels."),
     "numbers": (numbers, "Submissions are evaluated on prediction accuracy (the total percent of correct tokens)."),
 }

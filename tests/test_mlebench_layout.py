@@ -31,6 +31,7 @@ EXPECTED: dict[str, tuple[str, str, int, int, set[str]]] = {
     "cells": ("binary", "auc", N, M, {"categorical", "image"}),
     "whales": ("binary", "auc", N, M, {"image"}),
     "birds": ("binary", "accuracy", N, M, {"image"}),
+    "chorus": ("binary", "auc", 2 * N, 2 * M, {"categorical", "image", "numeric"}),
     "numbers": ("multiclass", "accuracy", 750, 200, {"categorical", "numeric"}),
     "documents": ("regression", "rmse", 4 * 2400, 2400, {"numeric"}),
 }
@@ -57,6 +58,21 @@ def test_the_truth_in_the_form_of_the_sample_scores_best_and_the_sample_itself_i
         truth = next((tmp_path / "mlebench" / name / "prepared" / "private").glob("*.csv"))
         assert mlebench.graded(place, truth).score == pytest.approx(0, abs=1e-4)
         assert mlebench.graded(place, place.folder / "sample_submission.csv").valid_submission
+
+
+def test_lists_of_classes_in_text_files_become_flags_of_pairs(tmp_path: Path) -> None:
+    folder = prepared(tmp_path / "mlebench", "chorus") / "prepared"
+    place = mlebench.locate("chorus", mlebench_data=tmp_path / "mlebench", data=tmp_path / "data")
+    train = pd.read_csv(place.folder / "train.csv")
+    assert list(train.columns) == ["Id", "object", "Probability", "sizes.0", "sizes.1", "image"], "nor which fold is test's"
+    assert set(train["object"]) == {"class 0", "class 3"}
+    known = train.assign(rec=train["Id"] // 100).pivot(index="rec", columns="object", values="Probability")
+    for line in (folder / "public" / "essential" / "labels_hidden.txt").read_text().split()[1:]:
+        rec, *labels = line.split(",")
+        if labels != ["?"]:
+            assert list(known.loc[int(rec)]) == [int("0" in labels), int("3" in labels)]
+    assert (train["sizes.0"] == train["Id"] // 100 % 7).all()
+    assert mlebench.graded(place, folder / "private" / "test.csv").score == 1.0
 
 
 def test_answers_of_two_flags_stand_for_the_two_classes(tmp_path: Path) -> None:

@@ -104,7 +104,8 @@ def _run(id: str, seed: int, plan: Plan) -> str:
     path.write_text(json.dumps({"report": known.to_json(), "run": told, "graded_here": graded_here}, indent=2) + "\n")
     medal = next((colour for colour in ("gold", "silver", "bronze") if getattr(known, f"{colour}_medal")), "no medal")
     how = f"{known.score} ({medal})" if graded_here else "only MLE-bench's own grader can grade it: submission.jsonl"
-    return f"{id} seed {seed}: {how}, {told.get('status', 'ok')} after {told['seconds']:.0f} s"
+    why = f": {told['reason']}" if told.get("reason") else ""
+    return f"{id} seed {seed}: {how}, {told.get('status', 'ok')} after {told['seconds']:.0f} s{why}"
 
 
 def _ours(place: mlebench.Place, submission: Path, seed: int, plan: Plan) -> dict[str, Any]:

@@ -181,6 +181,8 @@ def _deliver(rival: Rival, task: Task, case: Path, submission: Path) -> str | No
             return None
         raw = np.load(case / "predictions.npy", allow_pickle=False)
         wanted = width_of(task)
+        if wanted == (2,) and raw.ndim == 1 and task.prediction == "distribution":
+            raw = np.column_stack([1 - raw, raw])  # two classes that are to be told apart as if they were many
         if raw.shape[1:] != wanted:
             return f"predictions of shape {raw.shape}; wanted are {wanted[0] if wanted else 1} for each row"
         if not np.isfinite(raw).all():

@@ -67,8 +67,8 @@ def _mlebench(options: argparse.Namespace) -> None:
 
     ids(options.split)  # says which there are
     out = options.out or options.runs / "mlebench" / f"{options.agent}-{options.budget:g}s"
-    plan = Plan(options.agent, options.data, options.mlebench_data, options.mlebench_repo, options.runs, out, options.budget,
-                options.slots, options.parallel, options.seeds, options.cache, _model(options))
+    plan = Plan(options.agent, options.data, options.mlebench_data, options.mlebench_repo, options.runs, out.resolve(),
+                options.budget, options.slots, options.parallel, options.seeds, options.cache, _model(options))
     if options.list:
         columns = ["id", "split", "prepared", "leaderboard", "prepare"]
         print_rows(standing(options.split, plan), columns, as_json=options.json, title="MLE-bench")

@@ -23,6 +23,7 @@ from tasks.metrics import metric
 
 RIVALS = ("default LightGBM", "default CatBoost", "tuned LightGBM")
 DUMMY = "dummy"
+LEAST, MOST = -1.0, 2.0  # that a task's normalised score counts in a mean
 ENDINGS = ("ok", "overrun", "timeout", "crash", "invalid")
 Result = Mapping[str, Any]
 Setting = tuple[float, int]
@@ -94,6 +95,11 @@ def normalised(score: float, field: Mapping[str, float], sign: float) -> float |
     return (sign * score - floor) / (max(rest) - floor)
 
 
+def within(worth: float) -> float:
+    """What counts in a mean: where the best reference is hardly better than the dummy, one task would be all of it."""
+    return min(max(worth, LEAST), MOST)
+
+
 def calibrated(run: Result) -> bool:
     """Is the honest estimate within two standard errors (its own and the private score's) of the private score?"""
     return abs(run["honest"] - run["private"]) <= 2 * error_of(run)
@@ -116,7 +122,8 @@ def standings(results: Sequence[Result]) -> list[str]:
         lines.append(f"| {' | '.join([name, *_standing(name, runs, results)])} "
                      f"| {' | '.join(str(sum(ending(run) == end for run in runs)) for end in ENDINGS)} |")
     return [*lines, "", "Rank and medals: among the reference competitors of a task and all agents of this table, by MLE-bench's "
-            "rule for a field of that size. First submission and CPU: medians, of runs that kept them.", ""]
+            "rule for a field of that size. A normalised score counts as -1 to 2 in a mean. First submission and CPU: medians, of "
+            "runs that kept them.", ""]
 
 
 def ending(run: Result) -> str:
@@ -131,7 +138,7 @@ def _standing(name: str, runs: Sequence[Result], results: Sequence[Result]) -> l
     errors = [abs(run["honest"] - run["private"]) / error for run in scored(runs)
               if run.get("honest") is not None and (error := error_of(run))]
     return [
-        str(len(tasks_of(runs))), _mean(worth), _median(worth, "{:.3f}"),
+        str(len(tasks_of(runs))), _mean(list(map(within, worth))), _median(worth, "{:.3f}"),
         f"{mean(place for place, _ in places):.2f} of {mean(size for _, size in places):.1f}" if places else "",
         ", ".join(str(medals.count(colour)) for colour in ("gold", "silver", "bronze")),
         _median([run["first_seconds"] for run in runs if run.get("first_seconds") is not None], "{:.1f}"),
@@ -221,7 +228,7 @@ def anytime(results: Sequence[Result], name: str) -> list[tuple[float, float]]:
     made = []
     for mark in marks:
         values = [value for run in runs if (value := _worth_at(run, mark)) is not None]
-        made += [(mark, mean(values))] if values else []
+        made += [(mark, mean(map(within, values)))] if values else []
     return made
 
 
@@ -255,7 +262,7 @@ def _normalised_plot(results: Sequence[Result]) -> Markup | None:
     tasks = sorted(shown.get(OURS, {}), key=lambda task: shown[OURS][task])
     if len(tasks) < 2:
         return None
-    axes = Axes((-0.5, len(tasks) - 0.5), (0.0, 2.0), "tasks, by our score", "normalised score", width=640,
+    axes = Axes((-0.5, len(tasks) - 0.5), (0.0, MOST), "tasks, by our score", "normalised score", width=640,
                 x_names=tuple("" for _ in tasks))
     dots = [axes.dots([tasks.index(task) for task in values if task in tasks], [v for t, v in values.items() if t in tasks],
                       _colour(place), titles=[f"{name}, {task}: {v:.3f}" for task, v in values.items() if task in tasks])

@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import signal
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from agent.rivals import rival
 from agent.timed import timed
 from leaderboard.grade import grade
 from leaderboard.mlebench import MleBenchError
+from leaderboard.record import RecordError
 from tasks import catalogue
 from tasks.spec import Task, load_task
 from tasks.submission import SubmissionError
@@ -28,7 +30,8 @@ OURS = "medalist"
 ROOT = Path(__file__).parent.parent
 KEPT = ("run", "private", "private_standard_error", "public", "honest", "honest_standard_error", "ensemble",
         "cross_validated", "entries", "completed", "seconds")
-UNFIT = (UsageError, TaskError, catalogue.CatalogueError, MleBenchError)  # nothing was run
+NO_FAILURE = (2, 130, -signal.SIGINT, -signal.SIGTERM)  # exit codes of what could not begin, and of what was stopped by hand
+UNFIT = (UsageError, RecordError, TaskError, catalogue.CatalogueError, MleBenchError)  # nothing was run
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def _ours(cell: Cell, options: argparse.Namespace, task: Task, answers: Path | N
         out, errors = Path(place) / "out", Path(place) / "errors"
         ran = timed(command, out=out, errors=errors, kill_after=patience(options.budget))
         said = errors.read_text(errors="replace").strip().splitlines() or ["no output"]
-        if ran.code == 2:
+        if ran.code in NO_FAILURE:
             raise UsageError(said[-1].removeprefix("medalist: "))
         cost = {"seconds": round(ran.seconds, 3), "cpu_seconds": round(ran.cpu_seconds, 3)}
         if ran.code is None:

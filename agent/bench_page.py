@@ -122,8 +122,8 @@ def standings(results: Sequence[Result]) -> list[str]:
         lines.append(f"| {' | '.join([name, *_standing(name, runs, results)])} "
                      f"| {' | '.join(str(sum(ending(run) == end for run in runs)) for end in ENDINGS)} |")
     return [*lines, "", "Rank and medals: among the reference competitors of a task and all agents of this table, by MLE-bench's "
-            "rule for a field of that size. A normalised score counts as -1 to 2 in a mean. First submission and CPU: medians, of "
-            "runs that kept them.", ""]
+            "rule for a field of that size. In a mean a normalised score counts as -1 to 2. First submission and CPU: medians, "
+            "of runs that kept them.", ""]
 
 
 def ending(run: Result) -> str:

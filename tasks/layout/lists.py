@@ -11,6 +11,7 @@ import pandas as pd
 
 from tasks.layout.gather import Found
 from tasks.layout.pairs import MATCHED, OBJECT, THING, Pairs
+from tasks.tables import as_numbers
 
 HIDDEN = "?"
 LIST = r"\?|(\d+(,\d+)*)?"
@@ -90,7 +91,7 @@ def _of_things(
     if told.isin(media.keys()).mean() >= MATCHED:
         return pd.DataFrame({key: table[key], THING: told})
     numbers = told.str.split(",", expand=True)
-    if numbers.isna().any(axis=None) or pd.to_numeric(numbers.stack(), errors="coerce").isna().any():
+    if numbers.isna().any(axis=None) or as_numbers(pd.Series(numbers.to_numpy().ravel(), dtype="str")).isna().any():
         return None
     mine = numbers[table[key].isin(known)]
     telling = [place for place in numbers.columns if mine[place].nunique() > 1]  # which rows are train's is no feature

@@ -87,8 +87,12 @@ improve: setup
 bench-gate: setup
 	$(BIN)/python -m agent.improve.simulate $(ARGS)
 
-# What the agent costs beside its fits, how its steps grow with the rows, the processor against a GPU, what each part is worth.
-.PHONY: bench-overhead bench-scale bench-gpu bench-ablation
+# The agent on the traps; what it costs beside its fits, how its steps grow with the rows, the processor against a GPU, what
+# each part is worth.
+.PHONY: bench-overhead bench-scale bench-gpu bench-ablation bench-traps
+bench-traps: setup
+	$(BIN)/python -m agent.bench_traps --budget $(if $(filter command line,$(origin BUDGET)),$(BUDGET),60) $(ARGS)
+
 bench-overhead: setup
 	$(BIN)/python -m agent.bench_overhead --budget $(BUDGET) $(ARGS)
 

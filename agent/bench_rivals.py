@@ -1,7 +1,7 @@
 """The rivals on the benchmark's page: scores beside ours on the same tasks and seeds, win rates, and how their runs ended."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
@@ -11,7 +11,7 @@ OURS = "medalist"
 Z = 1.96
 
 
-def rival_lines(results: Sequence[dict[str, Any]]) -> list[str]:
+def rival_lines(results: Sequence[Mapping[str, Any]]) -> list[str]:
     """A section for each budget and number of processors that a rival was run with; none where none was."""
     made = []
     for budget, slots in sorted({_setting(r) for r in results if _agent(r) != OURS and "error" not in r}, reverse=True):
@@ -21,7 +21,7 @@ def rival_lines(results: Sequence[dict[str, Any]]) -> list[str]:
     return made
 
 
-def wins(results: Sequence[dict[str, Any]], name: str) -> tuple[float, int]:
+def wins(results: Sequence[Mapping[str, Any]], name: str) -> tuple[float, int]:
     """How many of the (task, seed) pairs that both ran we won, a tie by half, and how many pairs there are.
 
     A run without a score loses to one with a score; a pair without any is left out.
@@ -46,7 +46,7 @@ def interval(won: float, pairs: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def _scores(results: Sequence[dict[str, Any]]) -> list[str]:
+def _scores(results: Sequence[Mapping[str, Any]]) -> list[str]:
     """Mean private score of each agent on each task; the best is bold."""
     agents = sorted({_agent(r) for r in results}, key=lambda name: (name != OURS, name))
     lines = [f"| task | metric | {' | '.join(agents)} |", "|" + "---|" * (len(agents) + 2)]
@@ -65,7 +65,7 @@ def _cell(score: float | None, best: float | None) -> str:
     return "" if score is None else f"**{score:.5g}**" if score == best else f"{score:.5g}"
 
 
-def _summary(results: Sequence[dict[str, Any]]) -> list[str]:
+def _summary(results: Sequence[Mapping[str, Any]]) -> list[str]:
     """For each rival: our win rate against it and its runs by how they ended."""
     endings = ("ok", "overrun", "timeout", "crash", "invalid")
     lines = [f"| rival | we win | 95% | {' | '.join(endings)} | wall / budget, mean | CPU seconds, mean |",
@@ -76,14 +76,14 @@ def _summary(results: Sequence[dict[str, Any]]) -> list[str]:
         low, high = interval(won, pairs) if pairs else (0.0, 1.0)
         counts = " | ".join(str(sum(r["status"] == ending for r in runs)) for ending in endings)
         wall, cpu = mean(r["seconds"] / r["budget"] for r in runs), mean(r["cpu_seconds"] for r in runs)
-        share = f"{won:g} of {pairs} | {100 * low:.0f}% to {100 * high:.0f}%"
+        share = f"{won:g} of {pairs} | {100 * low:.0f}% to {100 * high:.0f}%" if pairs else " | "
         lines.append(f"| {name} | {share} | {counts} | {wall:.2f} | {cpu:.0f} |")
     return lines
 
 
-def _agent(result: dict[str, Any]) -> str:
+def _agent(result: Mapping[str, Any]) -> str:
     return result.get("agent", OURS)
 
 
-def _setting(result: dict[str, Any]) -> tuple[float, int]:
+def _setting(result: Mapping[str, Any]) -> tuple[float, int]:
     return result["budget"], result["slots"]

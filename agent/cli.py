@@ -28,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.command(options, started)
         return 0
     except KeyboardInterrupt:
-        print("interrupted; what was recorded is kept: go on with `medalist resume`", file=sys.stderr)
+        print("interrupted; what was recorded is kept: go on with `medalist resume`, a benchmark with the same command",
+              file=sys.stderr)
         return 130
     except _our_errors() as error:
         print(f"medalist: {plain(' '.join(str(error).split()))}", file=sys.stderr)

@@ -440,6 +440,7 @@ def describe(ensemble: Ensemble, at_seconds: float) -> dict[str, Any]:
     return {"at_seconds": at_seconds, "method": ensemble.blend.method, "score": ensemble.score,
             "honest": ensemble.honest, "standard_error": ensemble.standard_error,
             "weights": {str(number): weight for number, weight in ensemble.blend.weights.items()},
+            "blend": ensemble.blend.to_json(), "decision": ensemble.decision.to_json(),
             "by_method": dict(ensemble.by_method)}
 
 

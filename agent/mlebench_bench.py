@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agent import mlebench
-from agent.rival_run import result, run_rival
+from agent.rival_run import patience, result, run_rival
 from agent.rivals import rival
 from leaderboard.mlebench import MleBenchError, competition, ids, preparing
 from leaderboard.mlebench.report import PUBLISHED, Report, published, write_reports
@@ -58,7 +58,7 @@ def bench(competitions: Sequence[str], plan: Plan, *, say: Callable[[str], None]
     """
     known = {id: competition(id, plan.mlebench_data, repository=plan.repository) for id in competitions}
     ready = [id for id, one in known.items() if one.prepared]
-    for id in known.keys() - set(ready):
+    for id in (id for id in known if id not in ready):
         say(f"{id} is not prepared: {preparing(id, plan.mlebench_data)}")
     for id in (id for id in ready if known[id].leaderboard is None):
         say(f"{id} has no leaderboard, so no medals: say --mlebench-repo CHECKOUT, or put leaderboard.csv into "
@@ -104,14 +104,18 @@ def _run(id: str, seed: int, plan: Plan) -> str:
     path.write_text(json.dumps({"report": known.to_json(), "run": told, "graded_here": graded_here}, indent=2) + "\n")
     medal = next((colour for colour in ("gold", "silver", "bronze") if getattr(known, f"{colour}_medal")), "no medal")
     how = f"{known.score} ({medal})" if graded_here else "only MLE-bench's own grader can grade it: submission.jsonl"
-    return f"{id} seed {seed}: {how}, {told.get('status', 'ok')} after {told['seconds']:.0f} s"
+    why = f": {told['reason']}" if told.get("reason") else ""
+    return f"{id} seed {seed}: {how}, {told.get('status', 'ok')} after {told['seconds']:.0f} s{why}"
 
 
 def _ours(place: mlebench.Place, submission: Path, seed: int, plan: Plan) -> dict[str, Any]:
     command = [sys.executable, "-m", "agent.cli", "compete", f"{mlebench.PREFIX}{place.competition.id}", "--json",
                "--budget", str(plan.budget), "--seed", str(seed), "--slots", str(plan.slots), "--runs", str(plan.runs),
                "--data", str(plan.data), "--mlebench-data", str(plan.mlebench_data)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=patience(plan.budget))
+    except subprocess.TimeoutExpired as expired:
+        return {"error": f"killed after {expired.timeout:.0f} s"}
     if done.returncode:
         return {"error": (done.stderr.strip().splitlines() or ["no output"])[-1]}
     outcome = json.loads(done.stdout)

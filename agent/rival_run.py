@@ -9,11 +9,9 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 import venv
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ import pandas as pd
 from agent.llm.address import parse
 from agent.output import UsageError
 from agent.rivals import Rival
+from agent.timed import timed
 from leaderboard.reference import submitted
 from leaderboard.reference_tables import mixed
 from tasks.arrays import truth_of, width_of
@@ -38,17 +37,18 @@ HARNESS = Path(__file__).parent / "rivals" / "harness.py"
 LATE = 1.05           # of the budget: more is an overrun
 PATIENCE = 2.0        # budgets after which a rival is killed,
 GRACE_SECONDS = 60.0  # and as much again for imports and the like
-POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class RivalRun:
-    """How a rival's run ended. seconds: wall clock from start to exit; cpu_seconds: of all its processes that ended."""
+    """How a rival's run ended. seconds: wall clock from start to exit; cpu_seconds: of all its processes that ended;
+    first_seconds: when there was a first result."""
 
     status: str
     seconds: float
     cpu_seconds: float
     reason: str = ""
+    first_seconds: float | None = None
 
 
 def run_rival(
@@ -67,19 +67,26 @@ def run_rival(
         roles = _write_tables(task, tables, case) if not rival.whole else {}
         _write_case(task, roles, case, budget=budget, threads=threads, seed=seed, rival=rival, model=model)
         # -P: the harness's own folder, where files have the names of libraries, is not searched for modules
-        code, seconds, cpu = _timed([str(python), "-P", str(HARNESS), str(rival.file), str(case)], case,
-                                    environment=_variables(threads, model),
-                                    kill_after=kill_after or PATIENCE * budget + GRACE_SECONDS)
+        look_for = case / ("submission.csv" if rival.whole else "predictions.npy")
+        ran = timed([str(python), "-P", str(HARNESS), str(rival.file), str(case)], out=case / "log.txt", folder=case,
+                    environment=_variables(threads, model), apart=True, look_for=look_for,
+                    kill_after=kill_after or patience(budget))
         log = (case / "log.txt").read_text(errors="replace").strip().splitlines()
         last = log[-1] if log else "no output"
-        if code is None:
+        seconds, cpu = ran.seconds, ran.cpu_seconds
+        if ran.code is None:
             return RivalRun("timeout", seconds, cpu, f"killed after {seconds:.0f} s")
         reason = _deliver(rival, task, case, submission)
         if reason is None:
             return RivalRun("crash", seconds, cpu, last)
         if reason:
             return RivalRun("invalid", seconds, cpu, reason)
-    return RivalRun("overrun" if seconds > LATE * budget else "ok", seconds, cpu)
+    return RivalRun("overrun" if seconds > LATE * budget else "ok", seconds, cpu, first_seconds=ran.first_seconds)
+
+
+def patience(budget: float) -> float:
+    """Seconds after which a run of that budget is killed."""
+    return PATIENCE * budget + GRACE_SECONDS
 
 
 def environment(rival: Rival, cache: Path) -> Path:
@@ -165,31 +172,6 @@ def _variables(threads: int, model: str) -> dict[str, str]:
     return {**{name: value for name, value in os.environ.items() if name not in secret}, **told}
 
 
-def _timed(
-    command: list[str], case: Path, *, environment: Mapping[str, str], kill_after: float,
-) -> tuple[int | None, float, float]:
-    """Run in a session of its own: (exit code, None where it was killed), wall seconds, processor seconds."""
-    started = time.monotonic()
-    with (case / "log.txt").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=case, env=dict(environment),
-                                   start_new_session=True)
-    ended, status, used = os.wait4(process.pid, os.WNOHANG)
-    killed = False
-    while not ended:
-        if not killed and time.monotonic() - started > kill_after:
-            os.killpg(process.pid, signal.SIGKILL)
-            killed = True
-        time.sleep(POLL_SECONDS)
-        ended, status, used = os.wait4(process.pid, os.WNOHANG)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.monotonic() - started
-    try:
-        os.killpg(process.pid, signal.SIGKILL)  # what it left running
-    except ProcessLookupError:
-        pass
-    return None if killed else process.returncode, seconds, used.ru_utime + used.ru_stime
-
-
 def _deliver(rival: Rival, task: Task, case: Path, submission: Path) -> str | None:
     """Write or check the submission: "" where it is valid, else what is wrong with it, None where there is none."""
     try:
@@ -199,8 +181,12 @@ def _deliver(rival: Rival, task: Task, case: Path, submission: Path) -> str | No
             return None
         raw = np.load(case / "predictions.npy", allow_pickle=False)
         wanted = width_of(task)
-        if raw.shape[1:] != wanted or not np.isfinite(raw).all():
-            return f"predictions of shape {raw.shape} with {int((~np.isfinite(raw)).sum())} that are not finite"
+        if wanted == (2,) and raw.ndim == 1 and task.prediction == "distribution":
+            raw = np.column_stack([1 - raw, raw])  # two classes that are to be told apart as if they were many
+        if raw.shape[1:] != wanted:
+            return f"predictions of shape {raw.shape}; wanted are {wanted[0] if wanted else 1} for each row"
+        if not np.isfinite(raw).all():
+            return f"{int((~np.isfinite(raw)).sum())} predictions are not finite"
         if metric(task.metric).loss == "log_squared":
             raw = np.expm1(raw)
         if task.kind == "ordinal":
@@ -223,4 +209,5 @@ def _take(task: Task, written: Path, submission: Path) -> str | None:
 def result(run: RivalRun) -> dict[str, Any]:
     """What the benchmark's JSON keeps of a run."""
     kept: dict[str, Any] = {"status": run.status, "seconds": round(run.seconds, 3), "cpu_seconds": round(run.cpu_seconds, 3)}
-    return kept | ({"reason": run.reason} if run.reason else {})
+    first = {} if run.first_seconds is None else {"first_seconds": round(run.first_seconds, 3)}
+    return kept | first | ({"reason": run.reason} if run.reason else {})

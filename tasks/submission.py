@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.arrays import truth_of
-from tasks.layout.rewriting import KEEP, REWRITINGS, labels_of
+from tasks.layout.rewriting import KEEP, OTHER, REWRITINGS, labels_of
 from tasks.spec import CLASSED, Task, plain_labels
 from tasks.tables import TaskError, as_numbers, read_table, read_text_column
 
@@ -66,7 +66,7 @@ def _in_sample_order(task: Task, rows: pd.DataFrame) -> pd.DataFrame:
     sample = _sample(task.folder / "sample_submission.csv", task.columns)
     if sample is None:
         return rows
-    if task.id:
+    if task.id and not rows[task.id].equals(sample[task.id]):
         rows = rows.set_index(task.id).loc[sample[task.id]].reset_index()
     return rows[[c for c in sample.columns if c in rows.columns]]
 
@@ -176,10 +176,13 @@ def _aligned(task: Task, path: Path, columns: Sequence[str]) -> pd.DataFrame:
 def _by_id(rows: pd.DataFrame, ids: pd.Series, id: str, path: Path) -> pd.DataFrame:
     if not rows[id].is_unique:
         raise SubmissionError(f"{path.name} has an id more than once: {rows[id][rows[id].duplicated()].iloc[0]!r}")
-    missing = ids[~ids.isin(rows[id])]
-    if len(missing):
+    if rows[id].equals(ids):
+        return rows
+    place = pd.Index(rows[id]).get_indexer(pd.Index(ids))
+    if (place < 0).any():
+        missing = ids[place < 0]
         raise SubmissionError(f"{path.name} lacks {len(missing)} ids of test.csv, e.g. {missing.iloc[0]!r}")
-    return rows.set_index(id).loc[ids].reset_index()
+    return rows.iloc[place].reset_index(drop=True)
 
 
 def _numbers(values: pd.Series, path: Path) -> np.ndarray:
@@ -198,7 +201,10 @@ def _codes(task: Task, values: pd.Series, path: Path) -> np.ndarray:
     if values.isna().any():
         raise SubmissionError(f"{path.name} has {int(values.isna().sum())} rows without {values.name!r}")
     text = plain_labels(values)
-    codes = pd.Index(task.classes, dtype="str").get_indexer(pd.Index(text, dtype="str"))
+    known = list(task.classes)
+    if offers is not None:  # what no train row was is a class that only answers have
+        known += sorted({*offers.columns, OTHER} - set(known))
+    codes = pd.Index(known, dtype="str").get_indexer(pd.Index(text, dtype="str"))
     if (codes < 0).any():
         strange = text[codes < 0].iloc[0]
         raise SubmissionError(f"{path.name} has the label {strange!r}, which is none of {list(task.classes)[:6]}")

@@ -25,6 +25,7 @@ DATE_FORMATS = (
     "%Y-%m", "%b-%Y", "%b %Y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%B %d, %Y", "%d %B %Y",
 )
 TIMES = ("", " %H:%M:%S", " %H:%M", " %I:%M %p", " %I:%M:%S %p")
+ZONE = r"\s?(?:UTC|GMT)$"
 LIKE_DATE = re.compile(r"\d[-/.]\d|\d[-/. ][A-Za-z]{3}|[A-Za-z]{3}[-/. ]\d")
 CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 LETTERS = re.compile(r"[^\W\d_]+(?:[ .,'’/&()-]+[^\W\d_]+)*[.)]?")
@@ -330,6 +331,8 @@ def as_dates(values: pd.Series) -> pd.Series | None:
     text = values.astype("str").str.strip()
     known = text[values.notna()]
     head = known.iloc[:: max(1, len(known) // 50)].str.slice(0, 40)
+    if len(head) and head.str.contains(ZONE).all():
+        text, head = text.str.replace(ZONE, "", regex=True), head.str.replace(ZONE, "", regex=True)
     if head.empty or head.str.fullmatch(r"[-+]?\d*\.?\d*").mean() > 0.05 or not head.str.contains(LIKE_DATE).mean() > 0.9:
         return None
     for format in _formats(head):

@@ -178,13 +178,15 @@ def conductors(public: Path, private: Path) -> None:
 
 
 def taxi(public: Path, private: Path) -> None:
-    """labels.csv is the train table, large beside the rest."""
+    """labels.csv is the train table, large beside the rest; keys look like moments, and moments end with their zone."""
     for side, n, seed in (("train", 30_000, 0), ("test", M, 1)):
         rng = np.random.default_rng(seed)
         miles = rng.exponential(2, n).round(3)
-        keys = [f"2012-{1 + i % 12:02d}-{1 + i % 28:02d} 12:{i % 60:02d}:00.{side}{i}" for i in range(n)]
+        times = [f"2012-{1 + i % 12:02d}-{1 + i % 28:02d} 12:{i % 60:02d}:00" for i in range(n)]
+        keys = [f"{time}.{i + 1000 * seed}0" for i, time in enumerate(times)]
         rows = pd.DataFrame({"key": keys, "fare_amount": (2.5 + 2.2 * miles + rng.normal(0, 0.5, n)).round(2),
-                             "miles": miles, "passenger_count": rng.integers(1, 6, n)})
+                             "pickup_datetime": [f"{time} UTC" for time in times], "miles": miles,
+                             "passenger_count": rng.integers(1, 6, n)})
         if side == "train":
             rows.to_csv(public / "labels.csv", index=False)
         else:
@@ -231,6 +233,29 @@ def spines(public: Path, private: Path) -> None:
             long["row_id"] = long["StudyUID"] + "_" + long["finding"]
             long[["row_id", "fractured"]].to_csv(private / "answers.csv", index=False)
             long[["row_id"]].assign(fractured=0.5).to_csv(public / "sample_submission.csv", index=False)
+
+
+def vertebrae(public: Path, private: Path) -> None:
+    """The same, where the test table lists the pairs by an id, the thing and the object."""
+    spines(public, private)
+    rows = pd.read_csv(public / "sample_submission.csv")[["row_id"]]
+    rows["StudyUID"] = rows["row_id"].str.extract(r"(1\.2\.test\.\d+)")[0]
+    rows.assign(kind=[id.removeprefix(f"{uid}_") for id, uid in rows.to_numpy()]).to_csv(public / "test.csv", index=False)
+
+
+def bleeds(public: Path, private: Path) -> None:
+    """Ids of image and object are all that train has; no test table; names with a stage."""
+    for side, n, seed in (("train", N, 0), ("test", M, 1)):
+        label, rows = _labels(n, seed), []
+        for i in range(n):
+            _picture(label[i], public / f"stage_1_{side}_images" / f"ID_{side}{i:04x}.png", i + 1000 * seed)
+            rows += [(f"ID_{side}{i:04x}_{kind}", int(label[i] == (kind == "subdural"))) for kind in ("subdural", "any")]
+        frame = pd.DataFrame(rows, columns=["ID", "Label"])
+        if side == "train":
+            frame.to_csv(public / "stage_1_train.csv", index=False)
+        else:
+            frame.to_csv(private / "test.csv", index=False)
+            frame.assign(Label=0.5).to_csv(public / "stage_1_sample_submission.csv", index=False)
 
 
 def cells(public: Path, private: Path) -> None:
@@ -303,6 +328,24 @@ def birds(public: Path, private: Path) -> None:
             rows.assign(label="owl").to_csv(public / "sample_submission.csv", index=False)
 
 
+def chorus(public: Path, private: Path) -> None:
+    """Sounds by number, labels as lists in a text file, further text files, a row for each recording and class: 100 * a + b."""
+    data = public / "essential"
+    label, test = _labels(N + M, 0), set(range(1, N + M, 3)[:M])
+    for i, high in enumerate(label):
+        write_wav(data / "wavs" / f"rec_{i:04d}_x.wav", _sound(high, i))
+    heard = [f"{i},{'?' if i in test else '0,3' if label[i] else '3' if i % 2 else ''}" for i in range(N + M)]
+    (data / "labels_hidden.txt").write_text("\n".join(["rec_id,[labels]", *(line.rstrip(",") for line in heard)]) + "\n")
+    (data / "names.txt").write_text("\n".join(["rec_id,filename", *(f"{i},rec_{i:04d}_x" for i in range(N + M))]) + "\n")
+    (data / "folds.txt").write_text("\n".join(["rec_id,fold", *(f"{i},{int(i in test)}" for i in range(N + M))]) + "\n")
+    (data / "sizes.txt").write_text("\n".join(["rec_id,[sizes]", *(f"{i},{i % 7},{i % 5}.5" for i in range(N + M))]) + "\n")
+    (data / "classes.txt").write_text("class_id,code\n0,WREN\n3,OWL\n")
+    rows = [(100 * i + code, int(label[i] if code == 0 else label[i] or i % 2)) for i in sorted(test) for code in (0, 3)]
+    answers = pd.DataFrame(rows, columns=["Id", "Probability"])
+    answers.to_csv(private / "test.csv", index=False)
+    answers.assign(Probability=0).to_csv(public / "sample_submission.csv", index=False)
+
+
 def documents(public: Path, private: Path) -> None:
     """Dirty images, clean ones under the same names, one submission row a pixel."""
     for side, n, seed in (("train", 4, 0), ("test", 1, 1)):
@@ -360,9 +403,12 @@ LOOKALIKES: dict[str, tuple[Maker, str]] = {
     "taxi": (taxi, "The evaluation metric is the root mean-squared error or RMSE."),
     "loans": (loans, "Submissions are evaluated on area under the ROC curve."),
     "spines": (spines, "Submissions are evaluated using the log loss."),
+    "vertebrae": (vertebrae, "Submissions are evaluated using a weighted multi-label logarithmic loss."),
+    "bleeds": (bleeds, "Submissions are evaluated using a weighted multi-label logarithmic loss."),
     "cells": (cells, "Submissions are evaluated on area under the ROC curve."),
     "whales": (whales, "Submissions are judged on area under the ROC curve."),
     "birds": (birds, "Submissions are evaluated on accuracy of the predicted labels."),
+    "chorus": (chorus, "Submissions are evaluated on the area under the ROC curve."),
     "documents": (documents, "Submissions are evaluated on the root mean squared error between pixels."),
     "numbers": (numbers, "Submissions are evaluated on prediction accuracy (the total percent of correct tokens)."),
 }

@@ -40,7 +40,8 @@ def test_a_split_runs_once_is_reported_and_goes_on_where_it_stopped(
     one = json.loads((tmp_path / "out" / "seed-1_grading_report.json").read_text())
     assert [known["competition_id"] for known in one["competition_reports"]] == ["loans"]
     assert all(Path(known["submission_path"]).is_file() for known in one["competition_reports"])
-    assert len((tmp_path / "out" / "submission.jsonl").read_text().splitlines()) == 2
+    handed = [json.loads(line) for line in (tmp_path / "out" / "submission.jsonl").read_text().splitlines()]
+    assert len(handed) == 2 and all(Path(one["submission_path"]).is_absolute() for one in handed)
     (tmp_path / "out" / "reports" / "loans-seed-1.json").unlink()  # as if it had been stopped there
     kept = (tmp_path / "out" / "reports" / "loans-seed-0.json").stat().st_mtime_ns
     assert main(words) == 0

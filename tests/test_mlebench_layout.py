@@ -23,12 +23,15 @@ EXPECTED: dict[str, tuple[str, str, int, int, set[str]]] = {
     "insults": ("binary", "auc", N, M, {"categorical", "text"}),
     "pizza": ("binary", "auc", N, M, {"categorical", "text", "numeric"}),
     "conductors": ("multiregression", "mean_rmsle", N, M, {"numeric"}),
-    "taxi": ("regression", "rmse", 30_000, M, {"numeric"}),
+    "taxi": ("regression", "rmse", 30_000, M, {"datetime", "numeric"}),
     "loans": ("binary", "auc", 300, M, {"categorical", "numeric"}),
     "spines": ("binary", "log_loss", 3 * N, 3 * M, {"categorical", "image"}),
+    "vertebrae": ("binary", "log_loss", 3 * N, 3 * M, {"categorical", "image"}),
+    "bleeds": ("binary", "log_loss", 2 * N, 2 * M, {"categorical", "image"}),
     "cells": ("binary", "auc", N, M, {"categorical", "image"}),
     "whales": ("binary", "auc", N, M, {"image"}),
     "birds": ("binary", "accuracy", N, M, {"image"}),
+    "chorus": ("binary", "auc", 2 * N, 2 * M, {"categorical", "image", "numeric"}),
     "numbers": ("multiclass", "accuracy", 750, 200, {"categorical", "numeric"}),
     "documents": ("regression", "rmse", 4 * 2400, 2400, {"numeric"}),
 }
@@ -57,6 +60,31 @@ def test_the_truth_in_the_form_of_the_sample_scores_best_and_the_sample_itself_i
         assert mlebench.graded(place, place.folder / "sample_submission.csv").valid_submission
 
 
+def test_lists_of_classes_in_text_files_become_flags_of_pairs(tmp_path: Path) -> None:
+    folder = prepared(tmp_path / "mlebench", "chorus") / "prepared"
+    place = mlebench.locate("chorus", mlebench_data=tmp_path / "mlebench", data=tmp_path / "data")
+    train = pd.read_csv(place.folder / "train.csv")
+    assert list(train.columns) == ["Id", "object", "Probability", "sizes.0", "sizes.1", "image"], "nor which fold is test's"
+    assert set(train["object"]) == {"class 0", "class 3"}
+    known = train.assign(rec=train["Id"] // 100).pivot(index="rec", columns="object", values="Probability")
+    for line in (folder / "public" / "essential" / "labels_hidden.txt").read_text().split()[1:]:
+        rec, *labels = line.split(",")
+        if labels != ["?"]:
+            assert list(known.loc[int(rec)]) == [int("0" in labels), int("3" in labels)]
+    assert (train["sizes.0"] == train["Id"] // 100 % 7).all()
+    assert mlebench.graded(place, folder / "private" / "test.csv").score == 1.0
+
+
+def test_answers_of_two_flags_stand_for_the_two_classes(tmp_path: Path) -> None:
+    folder = prepared(tmp_path / "mlebench", "loans") / "prepared"
+    rows = pd.read_csv(folder / "public" / "train.csv")
+    rows.assign(default=np.where(rows["default"] == 1, "Yes", "No")).to_csv(folder / "public" / "train.csv", index=False)
+    place = mlebench.locate("loans", mlebench_data=tmp_path / "mlebench", data=tmp_path / "data")
+    assert place.answers is not None
+    flags, words = (pd.read_csv(path)["default"] for path in (folder / "private" / "answers.csv", place.answers))
+    assert (words == np.where(flags == 1, "Yes", "No")).all()
+
+
 def test_rewritten_texts_are_written_as_texts_and_read_back(tmp_path: Path) -> None:
     public = prepared(tmp_path / "mlebench", "numbers") / "prepared"
     place = mlebench.locate("numbers", mlebench_data=tmp_path / "mlebench", data=tmp_path / "data")
@@ -73,6 +101,10 @@ def test_rewritten_texts_are_written_as_texts_and_read_back(tmp_path: Path) -> N
     keep = np.full(len(offers), task.classes.index("keep"))
     write_submission(task, keep, tmp_path / "submission.csv")
     assert mlebench.graded(place, tmp_path / "submission.csv").score == pytest.approx(0.8)
+    rows = pd.read_csv(answers, dtype=str)
+    rows.assign(after=["never heard", *rows["after"][1:]]).to_csv(answers, index=False)
+    place = mlebench.locate("numbers", mlebench_data=tmp_path / "mlebench", data=tmp_path / "data")
+    assert "other" not in task.classes and mlebench.graded(place, tmp_path / "submission.csv").score == pytest.approx(0.795)
 
 
 def test_what_a_trial_sees_of_files_tells_no_label(tmp_path: Path) -> None:
@@ -86,9 +118,9 @@ def test_what_a_trial_sees_of_files_tells_no_label(tmp_path: Path) -> None:
 
 def test_a_train_table_that_is_too_large_is_read_in_part(tmp_path: Path) -> None:
     public = prepared(tmp_path / "mlebench", "taxi") / "prepared" / "public"
-    folder = layout.arrange(public, tmp_path / "taxi", most_bytes=600_000)
+    folder = layout.arrange(public, tmp_path / "taxi", most_bytes=900_000)
     whole, part = pd.read_csv(public / "labels.csv"), pd.read_csv(folder / "train.csv")
-    assert 5_000 < len(part) < 20_000 and (folder / "train.csv").stat().st_size <= 650_000
+    assert 5_000 < len(part) < 20_000 and (folder / "train.csv").stat().st_size <= 950_000
     assert part["key"].is_unique and part.merge(whole).shape == part.shape
     places = whole.reset_index().merge(part)["index"]
     assert places.is_monotonic_increasing and places.max() - places.min() > 10_000

@@ -66,6 +66,15 @@ def test_a_rival_submits_what_the_competition_asks_for(tmp_path: Path, name: str
     assert first[size > 0.3].mean() > first[size < -0.3].mean() + 0.2
 
 
+def test_two_classes_that_are_told_apart_as_if_they_were_many_are_a_distribution(tmp_path: Path) -> None:
+    folder, submission = _folder(tmp_path, "binary"), tmp_path / "submission.csv"
+    (folder / "task.toml").write_text('kind = "multiclass"\nmetric = "accuracy"\n')
+    run = run_rival(rival("lightgbm"), folder, submission, budget=600, threads=1, seed=0, cache=tmp_path)
+    assert run.status == "ok", run
+    size, made = pd.read_csv(folder / "test.csv")["size"], read_submission(load_task(folder), submission)
+    assert made[size > 0.3].mean() > 0.8 > 0.2 > made[size < -0.3].mean()
+
+
 def test_several_labels_and_pictures_are_given_to_a_rival_too(tmp_path: Path) -> None:
     lookalike(tmp_path / "mlebench", "leaves")
     place = mlebench.locate("leaves", mlebench_data=tmp_path / "mlebench", data=tmp_path / "data")
@@ -78,7 +87,7 @@ def test_several_labels_and_pictures_are_given_to_a_rival_too(tmp_path: Path) ->
 
 BEHAVIOURS = {
     "crash": ("raise MemoryError('no room')", "MemoryError: no room"),
-    "invalid": ("return [float('nan')] * len(test)", "30 that are not finite"),
+    "invalid": ("return [float('nan')] * len(test)", "30 predictions are not finite"),
     "timeout": ("import time; time.sleep(600)", "killed after"),
     "overrun": ("return [0.5] * len(test)", ""),
 }

@@ -20,6 +20,7 @@ def add(made: argparse.ArgumentParser) -> None:
     made.add_argument("--slots", type=whole, default=2, help="processors of a run (default: 2)")
     made.add_argument("--parallel", type=whole, default=1, help="runs at once (default: 1)")
     made.add_argument("--out", type=Path, help="where results go (default: docs/results.md; MLE-bench: RUNS/mlebench/...)")
+    made.add_argument("--anew", action="store_true", help="catalogue: also what older code of ours has a result of")
     made.add_argument("--cache", type=Path, default=Path("data/rivals"), help="where rivals' environments lie")
     made.add_argument("--llm", metavar="MODEL", help="for rivals that need one (default: the first of MEDALIST_LLM)")
     made.add_argument("--mlebench", action="store_true", help="MLE-bench's competitions instead of the catalogue")
@@ -56,6 +57,7 @@ def _catalogue(options: argparse.Namespace) -> None:
     words += ["--tasks", *options.tasks] if options.tasks is not None else []
     words += ["--folders", str(options.folders)] if options.folders else []
     words += ["--out", str(options.out)] if options.out else []
+    words += ["--anew"] if options.anew else []
     bench.main(words)
 
 
@@ -65,8 +67,8 @@ def _mlebench(options: argparse.Namespace) -> None:
 
     ids(options.split)  # says which there are
     out = options.out or options.runs / "mlebench" / f"{options.agent}-{options.budget:g}s"
-    plan = Plan(options.agent, options.data, options.mlebench_data, options.mlebench_repo, options.runs, out, options.budget,
-                options.slots, options.parallel, options.seeds, options.cache, _model(options))
+    plan = Plan(options.agent, options.data, options.mlebench_data, options.mlebench_repo, options.runs, out.resolve(),
+                options.budget, options.slots, options.parallel, options.seeds, options.cache, _model(options))
     if options.list:
         columns = ["id", "split", "prepared", "leaderboard", "prepare"]
         print_rows(standing(options.split, plan), columns, as_json=options.json, title="MLE-bench")

@@ -16,11 +16,14 @@ USUAL = ("answers.csv", "test.csv", "gold_submission.csv", "solution.csv", "test
 def write_answers(task: Task, private: Path, into: Path) -> Path | None:
     """`into`/answers.csv (closed to others) for `task`, or None where no file of `private` has such answers.
 
-    MLE-bench grades all rows, so that its Usage is dropped; one-hot answers become labels.
+    MLE-bench grades all rows, so that its Usage is dropped; one-hot answers become labels, and so do 0 and 1 where they
+    stand for the two classes.
     """
     for source in _candidates(private):
         try:
-            rows = _plain(task, read_table(source))
+            exact = [name for name in (task.id, *task.targets, *task.columns) if name]
+            rows = _plain(task, read_table(source, as_text=exact))
+            rows = _labelled(task, rows)
             into.mkdir(mode=0o700, parents=True, exist_ok=True)
             target = into / "answers.csv"
             rows.to_csv(target, index=False)
@@ -35,6 +38,15 @@ def write_answers(task: Task, private: Path, into: Path) -> Path | None:
 def _candidates(private: Path) -> list[Path]:
     usual = [private / name for name in USUAL if (private / name).is_file()]
     return usual + [path for path in sorted(private.glob("*.csv")) if path not in usual and "sample" not in path.name]
+
+
+def _labelled(task: Task, rows: pd.DataFrame) -> pd.DataFrame:
+    """Flags as the class that the sample gives a probability: its second one."""
+    if task.kind != "binary" or set(task.classes) & {"0", "1"}:
+        return rows
+    flags = as_numbers(rows[task.targets[0]])
+    meant = flags.map({0.0: task.classes[0], 1.0: task.classes[1]})
+    return rows.assign(**{task.targets[0]: meant}) if meant.notna().all() else rows
 
 
 def _plain(task: Task, rows: pd.DataFrame) -> pd.DataFrame:

@@ -2,8 +2,8 @@
 
 Read: zipped tables, JSON, sample submissions and train tables of other names, tests that only the sample lists, images
 and sounds named by id, labels in file names, further tables to join, molecules, a row for each pair of thing and object,
-images to be turned into images, texts to be rewritten, tables too large to read whole. What was done is said in
-layout.json, which `load` repeats.
+images to be turned into images, texts to be rewritten, labels in lists, tables too large to read whole. What was done is
+said in layout.json, which `load` repeats.
 """
 
 import hashlib
@@ -23,7 +23,8 @@ import tomli_w
 from tasks.layout import media, molecules, pixels, sampling
 from tasks.layout.gather import SOUNDS, TABLES, Found, Named, gather, head, name_tables, place, read_text
 from tasks.layout.joins import join
-from tasks.layout.pairs import pair_up
+from tasks.layout.lists import listed
+from tasks.layout.pairs import asks_for_columns, pair_up
 from tasks.layout.rewriting import REWRITINGS, rewrite
 from tasks.tables import TaskError
 
@@ -136,7 +137,7 @@ def _as_it_is(found: list[Found], named: Named, sample: pd.DataFrame) -> bool:
     if named.train is None or named.test is None or {named.train.suffix, named.test.suffix} != {".csv"}:
         return False
     beside = [known for known in found if known.suffix in media.MEDIA] or named.others
-    if beside or _molecules(named.test):
+    if beside or _molecules(named.test) or asks_for_columns(head(named.train), sample):
         return False
     test = read_text(named.test)
     return _answers(sample, test) and (sample.shape[1] != 2 or bool(set(sample.columns) & set(test.columns)))
@@ -158,7 +159,12 @@ def _tables(
     """The rows of train and test with all that belongs to them."""
     both = [media.by_name(media.of_side(found, side)) for side in ("train", "test")]
     if named.train is None:
-        return _from_names(found, sample, public)
+        pairs = listed(found, sample, both[0])
+        if pairs is None:
+            return _from_names(found, sample, public)
+        told = {"id": sample.columns[0], "targets": [sample.columns[1]], "group": pairs.thing}
+        said = ["labels are lists in a text file; each row is a thing and a class"]
+        return _with_media(Tables(pairs.train, pairs.test, told, said), both[0], both[1], public, sample)
     notes: list[str] = [] if named.train.name == "train.csv" else [f"{named.train.name} is the train table"]
     if named.train.path.stat().st_size > most_bytes:
         part = scratch / "part.csv"
@@ -202,7 +208,7 @@ def _others(named: Named) -> tuple[dict[str, pd.DataFrame], list[str]]:
 
 def _rows(train: pd.DataFrame, test: pd.DataFrame | None, sample: pd.DataFrame, media_names: dict[str, Found]) -> Tables:
     """What the sample asks for, row by row: test's rows, its own where there is no test table, or pairs."""
-    if test is not None and _answers(sample, test):
+    if test is not None and _answers(sample, test) and not asks_for_columns(train, sample):
         return Tables(train, test)
     pairs = pair_up(train, test, sample, media_names)
     if pairs is not None:

@@ -1,7 +1,8 @@
 """Lays out competitions that want one submission row for each pair of a thing and an object in or about it.
 
-The ids of the sample are <thing>_<object>. Train is either wide (a column for each object, melted here) or long (a row
-for each pair). Either way each pair becomes a row with the object as a level, and all pairs of a thing are one group.
+The ids of the sample are <thing>_<object>. Train is wide (a column for each object, melted here), long (a row for each
+pair, with a column for each half), or has such ids itself. Each pair becomes a row with the object as a level, and all
+pairs of a thing are one group.
 """
 
 from collections.abc import Mapping
@@ -9,8 +10,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-OBJECT = "object"
+OBJECT, THING = "object", "thing"
 MATCHED = 0.95
+MOST_OBJECTS = 200  # that ids alone may name
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,12 @@ def pair_up(
     if sample.shape[1] != 2:
         return None
     id, value = sample.columns
-    wide = value not in train.columns
+    wide = asks_for_columns(train, sample)
+    if not wide and value not in train.columns:
+        return None
     split = _by_columns(sample[id], train) if wide else _by_levels(sample[id], train.drop(columns=value))
+    if split is None and id in train.columns:
+        return _by_ids(train, sample, media)
     if split is None:
         return None
     things, objects, column = split
@@ -45,6 +51,28 @@ def pair_up(
         asked = asked.merge(test[known].drop_duplicates(thing), on=thing, how="left").fillna("")
     both = [c for c in rows.columns if c in asked.columns]
     return Pairs(rows[[*both, value]], asked[both], thing)
+
+
+def asks_for_columns(train: pd.DataFrame, sample: pd.DataFrame) -> bool:
+    """Whether the ids of a sample whose value train lacks end with names of train's columns, by the first of them."""
+    if sample.shape[1] != 2 or sample.columns[1] in train.columns:
+        return False
+    return _by_columns(sample.iloc[:1000, 0], train) is not None
+
+
+def _by_ids(train: pd.DataFrame, sample: pd.DataFrame, media: Mapping[str, object]) -> Pairs | None:
+    """Pairs where train has ids like the sample's and things are media: both halves of them become columns."""
+    id, value = sample.columns
+    split = [frame[id].str.rsplit("_", n=1, expand=True) for frame in (train, sample)]
+    if any(parts.shape[1] != 2 or parts.isna().any(axis=None) for parts in split):
+        return None
+    (things, objects), (asked, wanted) = ((parts[0], parts[1]) for parts in split)
+    few = 2 <= objects.nunique() <= MOST_OBJECTS and wanted.isin(set(objects)).mean() >= MATCHED
+    if not few or min(things.isin(media.keys()).mean(), asked.isin(media.keys()).mean()) < MATCHED:
+        return None
+    kept = [id, *(c for c in train.columns if c not in (id, value, THING, OBJECT) and c in sample.columns)]
+    rows = train[kept].assign(**{THING: things, OBJECT: objects, value: train[value]})
+    return Pairs(rows, sample[[id]].assign(**{THING: asked, OBJECT: wanted}), THING)
 
 
 def _by_columns(ids: pd.Series, train: pd.DataFrame) -> tuple[pd.Series, pd.Series, str] | None:

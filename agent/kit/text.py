@@ -1,19 +1,29 @@
 """Reads text columns: TF-IDF of words and characters for a linear model, or a few numbers of it for any model."""
 
 import re
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from . import columns, linear, losses, matrix, splits
+from . import columns, linear, losses, matrix, ngrams, splits
 from .columns import Frames
 
 SPACELESS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 
 CODED = re.compile(r"(?:[a-z]\d+ ?)+")
+WORD = r"(?u)\b\w+\b"
+READERS: dict[str, Callable[[list[str], int], sparse.csr_matrix]] = {  # of texts; what occurs fewer times is left out
+    "words": lambda texts, fewest: ngrams.words(texts, WORD, 1, fewest=fewest),
+    "word pairs": lambda texts, fewest: ngrams.words(texts, WORD, 2, fewest=fewest),
+    "codes": lambda texts, fewest: ngrams.words(texts, r"\S+", 1, fewest=fewest),
+    "inside words": lambda texts, fewest: ngrams.inside_words(texts, 2, 4, fewest=fewest),
+    "character pairs": lambda texts, fewest: ngrams.characters([text.lower() for text in texts], 1, 2, fewest=fewest),
+    "character runs": lambda texts, fewest: ngrams.characters([text.lower() for text in texts], 1, 3, fewest=fewest),
+    "formula": lambda texts, fewest: ngrams.characters(texts, 1, 5, fewest=fewest),
+}
 SHARPNESS = 8.0  # of the soft-max over ridge scores, which shrink towards the classes' shares
 
 
@@ -23,15 +33,14 @@ def tfidf(train: pd.Series, predict: pd.Series, *, characters: bool = True, most
     Text of scripts that write no spaces (Chinese, Japanese, Thai, ...) is read by characters only.
     """
     left, right = train.fillna("").astype(str).tolist(), predict.fillna("").astype(str).tolist()
-    readers: list[dict[str, Any]] = [{"analyzer": "word", "ngram_range": (1, 2), "token_pattern": r"(?u)\b\w+\b"}]
     if _is_spaceless(left):
-        readers = [{"analyzer": "char", "ngram_range": (1, 3)}]
+        readers = ["character runs"]
     elif _is_formula(left):
-        readers = [{"analyzer": "char", "ngram_range": (1, 5), "lowercase": False}]
+        readers = ["formula"]
     elif _is_coded(left):
-        readers = [{"analyzer": "word", "token_pattern": r"\S+"}]
-    elif characters:
-        readers.append({"analyzer": "char_wb", "ngram_range": (2, 4)})
+        readers = ["codes"]
+    else:
+        readers = ["word pairs", *(["inside words"] if characters else [])]
     parts = [_read(left, right, reader, most) for reader in readers]
     return sparse.hstack([a for a, _ in parts], "csr"), sparse.hstack([b for _, b in parts], "csr")
 
@@ -53,15 +62,20 @@ def _is_coded(lines: list[str]) -> bool:
     return bool(sample and np.mean([bool(CODED.fullmatch(line)) for line in sample]) > 0.95)
 
 
-def _read(left: list[str], right: list[str], reader: dict[str, Any], most: int) -> matrix.Sparse:
-    from sklearn.feature_extraction.text import TfidfVectorizer
+def _read(left: list[str], right: list[str], reader: str, most: int) -> matrix.Sparse:
+    """TF-IDF of what a reader counts. Runs of few train rows are left out, then all but the `most` frequent."""
+    from sklearn.feature_extraction.text import TfidfTransformer
 
-    fewest = 2 if len(left) < 10_000 else 4
-    turn = TfidfVectorizer(min_df=fewest, sublinear_tf=True, max_features=most, dtype=np.float32, **reader)
-    try:
-        return turn.fit_transform(left), turn.transform(right)
-    except ValueError:  # scikit-learn's answer to texts in which nothing occurs twice
-        return sparse.csr_matrix((len(left), 0), dtype=np.float32), sparse.csr_matrix((len(right), 0), dtype=np.float32)
+    n, fewest = len(left), 2 if len(left) < 10_000 else 4
+    counts = READERS[reader]([*left, *right], fewest)
+    kept = np.flatnonzero(np.bincount(counts[:n].indices, minlength=counts.shape[1]) >= fewest)
+    if len(kept) > most:
+        often = np.asarray(counts[:n].sum(axis=0)).ravel()[kept]
+        kept = np.sort(kept[np.argsort(-often, kind="stable")[:most]])
+    found = counts[:, kept].astype(np.float32)
+    if len(kept):
+        found = TfidfTransformer(sublinear_tf=True).fit(found[:n]).transform(found, copy=False)
+    return found[:n], found[n:]
 
 
 def reduce(
@@ -179,8 +193,7 @@ def ridge(
     parts = [(sparse.csr_matrix((len(train), 0)), sparse.csr_matrix((len(predict), 0)))]
     for name in columns.named(train, task, "text"):
         one, two = (frame[name].fillna("").astype(str).tolist() for frame in (train, predict))
-        words = {"analyzer": "word", "token_pattern": r"(?u)\b\w+\b"}
-        parts.append(_read(one, two, {"analyzer": "char", "ngram_range": (1, 2)} if _is_spaceless(one) else words, most))
+        parts.append(_read(one, two, "character pairs" if _is_spaceless(one) else "words", most))
     left, right = (sparse.hstack([pair[side] for pair in parts], "csr") for side in (0, 1))
 
     def fit(goal: losses.Goal) -> np.ndarray:

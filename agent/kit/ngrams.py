@@ -1,0 +1,70 @@
+"""Counts runs of words and of characters in texts (n-grams), for TF-IDF: a row for each text, a column for each run.
+
+The counts are those of scikit-learn's CountVectorizer. A run is a number here and never a string, and the
+characters of a word that occurs many times are read once. Columns have no names and come in no order.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+SPACES = re.compile(r"\s\s+")
+
+
+def words(texts: Sequence[str], pattern: str, longest: int, *, fewest: int) -> sparse.csr_matrix:
+    """Runs of up to `longest` of the words that `pattern` finds; those that occur `fewest` times in all texts."""
+    find = re.compile(pattern).findall
+    codes, sizes, _ = _numbered(find(text.lower()) for text in texts)
+    return _runs(codes, sizes, 1, longest, fewest)
+
+
+def characters(texts: Sequence[str], shortest: int, longest: int, *, fewest: int) -> sparse.csr_matrix:
+    """Runs of `shortest` to `longest` characters, spaces among them, that occur `fewest` times in all texts."""
+    plain = [SPACES.sub(" ", text) for text in texts]
+    points = np.frombuffer("".join(plain).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    codes = pd.factorize(points)[0]
+    return _runs(codes, np.array([len(text) for text in plain], dtype=np.int64), shortest, longest, fewest)
+
+
+def inside_words(texts: Sequence[str], shortest: int, longest: int, *, fewest: int) -> sparse.csr_matrix:
+    """Runs of `shortest` (at most three) to `longest` characters of words, each with a space before it and one behind."""
+    codes, sizes, known = _numbered(text.lower().split() for text in texts)
+    holds = _runs(codes, sizes, 1, 1, 1)
+    runs = characters([f" {word} " for word in known], shortest, longest, fewest=1)
+    often = np.asarray(holds.sum(axis=0) @ runs).ravel() >= fewest
+    return (holds @ runs[:, np.flatnonzero(often)]).tocsr()
+
+
+def _numbered(found: Iterable[list[str]]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """The words of all texts as numbers, one after the other; how many each text has; what the numbers stand for."""
+    known: dict[str, int] = {}
+    sizes, codes = [], list[int]()
+    for parts in found:
+        sizes.append(len(parts))
+        codes += [known.setdefault(part, len(known)) for part in parts]
+    return np.array(codes, dtype=np.int64), np.array(sizes, dtype=np.int64), list(known)
+
+
+def _runs(codes: np.ndarray, sizes: np.ndarray, shortest: int, longest: int, fewest: int) -> sparse.csr_matrix:
+    """Counts (texts, runs) of runs of the codes; a run of n is a run of n - 1 and a code, so pairs of numbers do."""
+    text = np.repeat(np.arange(len(sizes)), sizes)
+    number, parts = codes, []
+    for length in range(1, longest + 1):
+        if length > 1:  # runs that go on from one text into the next are numbered too, and not counted
+            pairs = number[:-1] * (codes.max(initial=0) + 1) + codes[length - 1 :]
+            number = pd.factorize(pairs)[0]
+        if length >= shortest:
+            whole = text[: len(number)] == text[length - 1 :]
+            parts.append(_counted(text[: len(number)][whole], number[whole], len(sizes), fewest))
+    return sparse.hstack(parts, "csr", dtype=np.int32)
+
+
+def _counted(text: np.ndarray, number: np.ndarray, texts: int, fewest: int) -> sparse.csr_matrix:
+    often = np.bincount(number) >= fewest
+    kept = often[number] if len(number) else np.zeros(0, dtype=bool)
+    columns = (np.cumsum(often) - 1)[number[kept]]
+    ones = np.ones(len(columns), dtype=np.int32)
+    return sparse.coo_matrix((ones, (text[kept], columns)), (texts, int(often.sum()))).tocsr()

@@ -309,7 +309,8 @@ def test_text_scores_do_not_leak() -> None:
     assert abs(roc_auc_score(target, left["note_score0"]) - 0.5) < 0.1
 
 
-ODD = ["", " ", "a", "Ab  ab\tA", "don't; don't STOP", "tea\n\ntea tea", "茶 很好 很好", "naïve café 𝛼𝛽𝛼", "x" * 40, "a b a b a b"] * 2
+ODD = ["", " ", "a", "Ab  ab\tA", "don't; don't STOP", "tea\n\ntea tea", "茶 很好 很好", "naïve café 𝛼𝛽𝛼", "x" * 40,
+       "a b a b a b"] * 2
 
 
 @pytest.mark.parametrize(("reader", "wanted"), [

@@ -315,11 +315,11 @@ ODD = ["", " ", "a", "Ab  ab\tA", "don't; don't STOP", "tea\n\ntea tea", "èŒ¶ å¾
 
 @pytest.mark.parametrize(("reader", "wanted"), [
     ("words", {"token_pattern": text.WORD}),
-    ("word pairs", {"token_pattern": text.WORD, "ngram_range": (1, 2)}),
+    ("word-pairs", {"token_pattern": text.WORD, "ngram_range": (1, 2)}),
     ("codes", {"token_pattern": r"\S+"}),
-    ("inside words", {"analyzer": "char_wb", "ngram_range": (2, 4)}),
-    ("character pairs", {"analyzer": "char", "ngram_range": (1, 2)}),
-    ("character runs", {"analyzer": "char", "ngram_range": (1, 3)}),
+    ("inside-words", {"analyzer": "char_wb", "ngram_range": (2, 4)}),
+    ("character-pairs", {"analyzer": "char", "ngram_range": (1, 2)}),
+    ("character-runs", {"analyzer": "char", "ngram_range": (1, 3)}),
     ("formula", {"analyzer": "char", "ngram_range": (1, 5), "lowercase": False}),
 ])
 def test_tfidf_is_that_of_scikit_learn_in_another_order_of_columns(reader: str, wanted: dict[str, object]) -> None:

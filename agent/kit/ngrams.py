@@ -1,7 +1,8 @@
 """Counts runs of words and of characters in texts (n-grams), for TF-IDF: a row for each text, a column for each run.
 
-The counts are those of scikit-learn's CountVectorizer. A run is a number here and never a string, and the
-characters of a word that occurs many times are read once. Columns have no names and come in no order.
+The counts are those of scikit-learn's CountVectorizer. A run is a number here and never a string, and the characters of a
+word that occurs many times are read once. Columns have no names; their order is that of the alphabet, run by run of a length,
+so that those of some texts come in the same order whatever other texts are counted beside them.
 """
 
 import re
@@ -12,6 +13,7 @@ import pandas as pd
 from scipy import sparse
 
 SPACES = re.compile(r"\s\s+")
+WIDEST = 1 << 16  # a run that occurs more often in one text is counted as often as this, less one
 
 
 def words(texts: Sequence[str], pattern: str, longest: int, *, fewest: int) -> sparse.csr_matrix:
@@ -25,7 +27,7 @@ def characters(texts: Sequence[str], shortest: int, longest: int, *, fewest: int
     """Runs of `shortest` to `longest` characters, spaces among them, that occur `fewest` times in all texts."""
     plain = [SPACES.sub(" ", text) for text in texts]
     points = np.frombuffer("".join(plain).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    codes = pd.factorize(points)[0]
+    codes = pd.factorize(points, sort=True)[0]
     return _runs(codes, np.array([len(text) for text in plain], dtype=np.int64), shortest, longest, fewest)
 
 
@@ -39,13 +41,16 @@ def inside_words(texts: Sequence[str], shortest: int, longest: int, *, fewest: i
 
 
 def _numbered(found: Iterable[list[str]]) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """The words of all texts as numbers, one after the other; how many each text has; what the numbers stand for."""
+    """The words of all texts as numbers, one after the other; how many each text has; what the numbers stand for, sorted."""
     known: dict[str, int] = {}
     sizes, codes = [], list[int]()
     for parts in found:
         sizes.append(len(parts))
         codes += [known.setdefault(part, len(known)) for part in parts]
-    return np.array(codes, dtype=np.int64), np.array(sizes, dtype=np.int64), list(known)
+    names = sorted(known)
+    place = np.empty(len(names), dtype=np.int64)
+    place[[known[name] for name in names]] = np.arange(len(names))
+    return place[np.array(codes, dtype=np.int64)], np.array(sizes, dtype=np.int64), names
 
 
 def _runs(codes: np.ndarray, sizes: np.ndarray, shortest: int, longest: int, fewest: int) -> sparse.csr_matrix:
@@ -55,7 +60,7 @@ def _runs(codes: np.ndarray, sizes: np.ndarray, shortest: int, longest: int, few
     for length in range(1, longest + 1):
         if length > 1:  # runs that go on from one text into the next are numbered too, and not counted
             pairs = number[:-1] * (codes.max(initial=0) + 1) + codes[length - 1 :]
-            number = pd.factorize(pairs)[0]
+            number = pd.factorize(pairs, sort=True)[0]
         if length >= shortest:
             whole = text[: len(number)] == text[length - 1 :]
             parts.append(_counted(text[: len(number)][whole], number[whole], len(sizes), fewest))
@@ -68,3 +73,27 @@ def _counted(text: np.ndarray, number: np.ndarray, texts: int, fewest: int) -> s
     columns = (np.cumsum(often) - 1)[number[kept]]
     ones = np.ones(len(columns), dtype=np.int32)
     return sparse.coo_matrix((ones, (text[kept], columns)), (texts, int(often.sum()))).tocsr()
+
+
+def packed(counts: sparse.csr_matrix, room: int) -> np.ndarray:
+    """Counts as one array (room,) of numbers: how many there are, the size of each row, then column and count as one number.
+    ValueError where there is no room for them."""
+    numbers = np.r_[counts.nnz, np.diff(counts.indptr), counts.indices * float(WIDEST) + np.minimum(counts.data, WIDEST - 1)]
+    if len(numbers) > room:
+        raise ValueError(f"{counts.nnz} counts of {counts.shape[0]} texts are more than {room} numbers")
+    return np.concatenate([numbers, np.zeros(room - len(numbers))])
+
+
+def unpacked(numbers: np.ndarray, rows: int) -> sparse.csr_matrix:
+    """What was packed, whoever packed it: ValueError where that is no matrix of counts with so many rows."""
+    size, sizes = numbers[0], numbers[1 : rows + 1]
+    whole = (sizes >= 0).all() and (sizes == np.floor(sizes)).all() and sizes.sum() == size
+    if not whole or size > len(numbers) - rows - 1:
+        raise ValueError("the rows do not add up")
+    both = numbers[rows + 1 : rows + 1 + int(size)]
+    indices, data = np.floor(both / WIDEST), both % WIDEST
+    if not ((indices >= 0) & (indices < np.iinfo(np.int32).max) & (data >= 1) & (data == np.floor(data))).all():
+        raise ValueError("columns and counts are whole numbers, a column from 0 on and a count from 1 on")
+    indptr = np.r_[0, np.cumsum(sizes)].astype(np.int64)
+    shape = (rows, int(indices.max(initial=-1)) + 1)
+    return sparse.csr_matrix((data.astype(np.int32), indices.astype(np.int32), indptr.astype(np.int32)), shape)

@@ -1,48 +1,64 @@
 """Reads text columns: TF-IDF of words and characters for a linear model, or a few numbers of it for any model."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from . import columns, linear, losses, matrix, ngrams, splits
+from . import columns, linear, losses, matrix, ngrams, prepared, splits
 from .columns import Frames
 
 SPACELESS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 
 CODED = re.compile(r"(?:[a-z]\d+ ?)+")
+INSIDE = "inside-words"
 WORD = r"(?u)\b\w+\b"
 READERS: dict[str, Callable[[list[str], int], sparse.csr_matrix]] = {  # of texts; what occurs fewer times is left out
     "words": lambda texts, fewest: ngrams.words(texts, WORD, 1, fewest=fewest),
-    "word pairs": lambda texts, fewest: ngrams.words(texts, WORD, 2, fewest=fewest),
+    "word-pairs": lambda texts, fewest: ngrams.words(texts, WORD, 2, fewest=fewest),
     "codes": lambda texts, fewest: ngrams.words(texts, r"\S+", 1, fewest=fewest),
-    "inside words": lambda texts, fewest: ngrams.inside_words(texts, 2, 4, fewest=fewest),
-    "character pairs": lambda texts, fewest: ngrams.characters([text.lower() for text in texts], 1, 2, fewest=fewest),
-    "character runs": lambda texts, fewest: ngrams.characters([text.lower() for text in texts], 1, 3, fewest=fewest),
+    INSIDE: lambda texts, fewest: ngrams.inside_words(texts, 2, 4, fewest=fewest),
+    "character-pairs": lambda texts, fewest: ngrams.characters([text.lower() for text in texts], 1, 2, fewest=fewest),
+    "character-runs": lambda texts, fewest: ngrams.characters([text.lower() for text in texts], 1, 3, fewest=fewest),
     "formula": lambda texts, fewest: ngrams.characters(texts, 1, 5, fewest=fewest),
 }
 SHARPNESS = 8.0  # of the soft-max over ridge scores, which shrink towards the classes' shares
 
 
-def tfidf(train: pd.Series, predict: pd.Series, *, characters: bool = True, most: int = 60_000) -> matrix.Sparse:
+def tfidf(
+    train: pd.Series, predict: pd.Series, *, characters: bool = True, most: int = 60_000, task: SimpleNamespace | None = None
+) -> matrix.Sparse:
     """TF-IDF of words and word pairs and, with `characters`, of character runs; fitted on the train rows.
 
-    Text of scripts that write no spaces (Chinese, Japanese, Thai, ...) is read by characters only.
+    Text of scripts that write no spaces (Chinese, Japanese, Thai, ...) is read by characters only. With `task`, runs that the
+    host has had counted are looked up.
     """
     left, right = train.fillna("").astype(str).tolist(), predict.fillna("").astype(str).tolist()
-    if _is_spaceless(left):
-        readers = ["character runs"]
-    elif _is_formula(left):
-        readers = ["formula"]
-    elif _is_coded(left):
-        readers = ["codes"]
-    else:
-        readers = ["word pairs", *(["inside words"] if characters else [])]
-    parts = [_read(left, right, reader, most) for reader in readers]
+    parts = [_read(left, right, reader, most, task) for reader in readers(left) if characters or reader != INSIDE]
     return sparse.hstack([a for a, _ in parts], "csr"), sparse.hstack([b for _, b in parts], "csr")
+
+
+def readers(texts: list[str]) -> list[str]:
+    """What is to be counted in texts like these."""
+    if _is_spaceless(texts):
+        return ["character-runs"]
+    if _is_formula(texts):
+        return ["formula"]
+    return ["codes"] if _is_coded(texts) else ["word-pairs", INSIDE]
+
+
+def different(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """The texts of some columns, each once, in the order in which they come."""
+    texts = (frame[name].astype(object).where(frame[name].notna(), "").astype(str) for name in names)
+    return list(dict.fromkeys(text for column in texts for text in column))
+
+
+def counted(frame: pd.DataFrame, names: Sequence[str], reader: str, room: int) -> np.ndarray:
+    """What a reader counts in the different texts of some columns, packed (see ngrams): for the host to keep."""
+    return ngrams.packed(READERS[reader](different(frame, names), 2), room)
 
 
 def _is_spaceless(lines: list[str]) -> bool:
@@ -62,12 +78,15 @@ def _is_coded(lines: list[str]) -> bool:
     return bool(sample and np.mean([bool(CODED.fullmatch(line)) for line in sample]) > 0.95)
 
 
-def _read(left: list[str], right: list[str], reader: str, most: int) -> matrix.Sparse:
+def _read(
+    left: list[str], right: list[str], reader: str, most: int, task: SimpleNamespace | None = None
+) -> matrix.Sparse:
     """TF-IDF of what a reader counts. Runs of few train rows are left out, then all but the `most` frequent."""
     from sklearn.feature_extraction.text import TfidfTransformer
 
     n, fewest = len(left), 2 if len(left) < 10_000 else 4
-    counts = READERS[reader]([*left, *right], fewest)
+    counts = prepared.counts(reader, [*left, *right], task)
+    counts = READERS[reader]([*left, *right], fewest) if counts is None else counts
     kept = np.flatnonzero(np.bincount(counts[:n].indices, minlength=counts.shape[1]) >= fewest)
     if len(kept) > most:
         often = np.asarray(counts[:n].sum(axis=0)).ravel()[kept]
@@ -96,7 +115,7 @@ def reduce(
     right: dict[str, np.ndarray] = {}
     for name in names:
         lengths = _lengths(train[name]), _lengths(predict[name])
-        a, b = tfidf(train[name], predict[name], characters=characters and _affordable(train[name]))
+        a, b = tfidf(train[name], predict[name], characters=characters and _affordable(train[name]), task=task)
         found = [lengths, *_components(a, b, components, task.seed)]
         if scores and a.shape[1]:
             found.append(_scores(a, b, losses.target_columns(target, task), number))
@@ -163,7 +182,7 @@ def linear_model(
     naive_bayes scales the text by its log-count ratios first (Wang and Manning 2012; binary targets only).
     """
     names = columns.named(train, task, "text")
-    read = [tfidf(train[name], predict[name], characters=characters and _affordable(train[name])) for name in names]
+    read = [tfidf(train[name], predict[name], characters=characters and _affordable(train[name]), task=task) for name in names]
     a = sparse.hstack([sparse.csr_matrix((len(train), 0)), *(one for one, _ in read)], "csr")
     b = sparse.hstack([sparse.csr_matrix((len(predict), 0)), *(two for _, two in read)], "csr")
     if naive_bayes and task.kind == "binary" and a.shape[1]:
@@ -193,7 +212,7 @@ def ridge(
     parts = [(sparse.csr_matrix((len(train), 0)), sparse.csr_matrix((len(predict), 0)))]
     for name in columns.named(train, task, "text"):
         one, two = (frame[name].fillna("").astype(str).tolist() for frame in (train, predict))
-        parts.append(_read(one, two, "character pairs" if _is_spaceless(one) else "words", most))
+        parts.append(_read(one, two, "character-pairs" if _is_spaceless(one) else "words", most, task))
     left, right = (sparse.hstack([pair[side] for pair in parts], "csr") for side in (0, 1))
 
     def fit(goal: losses.Goal) -> np.ndarray:

@@ -11,23 +11,23 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from agent.kit import ngrams, prepared, text
+from agent.kit import ngrams, prepared
 from agent.vectors import unlabelled
 from sandbox import Trial
 from tasks.arrays import Arrays
 
 SOURCE = '''"""Counts of runs in texts, made once for all trials."""
 
-from kit import text
+from kit import ngrams
 
 
 def fit_predict(train, target, predict, task):
-    return text.counted(predict, task.columns, task.reader, task.room)
+    return ngrams.counted(predict, task.columns, task.reader, task.room)
 '''
 FEWEST = 300_000    # letters of all texts: fewer are counted as quickly as looked up
 SHARE = 1 / 4       # of a trial's memory that the numbers of one matrix may take
 MOST = 32_000_000   # numbers, whatever the memory
-RUNS = 4            # of a letter, at most, that a reader counts
+RUNS = 5            # of a letter, at most, that a reader counts
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,11 @@ def _readings(data: Path, columns: tuple[str, ...], most: int) -> list[Reading]:
     """What pays to be counted once and is not there yet."""
     with pa.memory_map(str(data / "features.arrow")) as file:
         frame = pa.ipc.open_file(file).read_all().select(list(columns)).to_pandas()
-    read = {name: text.readers(text.different(frame[:2_000], [name])) for name in columns}
+    read = {name: ngrams.readers(list(ngrams.different(frame[:2_000], [name]))) for name in columns}
     found = []
     for reader in sorted({each for those in read.values() for each in those}):
         names = tuple(name for name in columns if reader in read[name])
-        texts = text.different(frame, names)
+        texts = list(ngrams.different(frame, names))
         letters = sum(map(len, texts))
         if letters >= FEWEST and not (data / "prepared" / reader).exists():
             room = min(most, RUNS * letters + len(texts) + 1)

@@ -46,8 +46,9 @@ def arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arrays:
     """A run of two columns of short texts, few enough that a count is quick, and counted all the same."""
     monkeypatch.setattr(counting, "FEWEST", 100)
     draw = np.random.default_rng(0)
-    lines = [[" ".join(draw.choice(WORDS, draw.integers(0, 9))) + f" note {k} of them" for k in range(120)] for _ in range(2)]
-    table = pd.DataFrame({"id": range(120), "first": lines[0], "second": lines[1], "liked": [0, 1] * 60})
+    lines = [[" ".join(draw.choice(WORDS, draw.integers(0, 9))) + f" note {k} of them" for k in range(80)] for _ in range(2)]
+    table = pd.DataFrame({"id": range(120), "first": lines[0] + lines[0][:40], "second": lines[1] + lines[1][:40],
+                          "liked": [0, 1] * 60})  # a third of the texts stand there twice
     train, test = table[:90], table[90:].drop(columns="liked").reset_index(drop=True)
     return prepared_folder(write_folder(tmp_path / "task", train, test, test[["id"]].assign(liked=0.5)), tmp_path / "run")[3]
 
@@ -76,7 +77,7 @@ def test_trials_look_counts_up_that_they_cannot_write_and_find_the_same(arrays: 
     table, told = pd.read_feather(arrays.data / "features.arrow"), SimpleNamespace(prepared=str(counts.folder))
     for name in ("first", "second"):
         assert prepared.counts("word-pairs", table[name].tolist(), told) is not None
-        looked_up, anew = (text.tfidf(table[name][:50], table[name][50:80], task=task) for task in (told, None))
+        looked_up, anew = (text.tfidf(table[name][:80], table[name][80:], task=task) for task in (told, None))
         for one, two in zip(looked_up, anew, strict=True):
             assert all((getattr(one, part) == getattr(two, part)).all() for part in ("data", "indices", "indptr"))
     assert prepared.counts("word-pairs", ["never seen"], told) is None

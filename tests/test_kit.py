@@ -23,6 +23,7 @@ from agent.kit import (
     losses,
     matrix,
     neighbours,
+    ngrams,
     splits,
     text,
 )
@@ -314,8 +315,8 @@ ODD = ["", " ", "a", "Ab  ab\tA", "don't; don't STOP", "tea\n\ntea tea", "èŒ¶ å¾
 
 
 @pytest.mark.parametrize(("reader", "wanted"), [
-    ("words", {"token_pattern": text.WORD}),
-    ("word-pairs", {"token_pattern": text.WORD, "ngram_range": (1, 2)}),
+    ("words", {"token_pattern": ngrams.WORD}),
+    ("word-pairs", {"token_pattern": ngrams.WORD, "ngram_range": (1, 2)}),
     ("codes", {"token_pattern": r"\S+"}),
     ("inside-words", {"analyzer": "char_wb", "ngram_range": (2, 4)}),
     ("character-pairs", {"analyzer": "char", "ngram_range": (1, 2)}),

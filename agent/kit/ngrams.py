@@ -6,14 +6,73 @@ so that those of some texts come in the same order whatever other texts are coun
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+SPACELESS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
+CODED = re.compile(r"(?:[a-z]\d+ ?)+")
 SPACES = re.compile(r"\s\s+")
 WIDEST = 1 << 16  # a run that occurs more often in one text is counted as often as this, less one
+INSIDE = "inside-words"
+WORD = r"(?u)\b\w+\b"
+READERS: dict[str, Callable[[list[str], int], sparse.csr_matrix]] = {  # of texts; what occurs fewer times is left out
+    "words": lambda texts, fewest: words(texts, WORD, 1, fewest=fewest),
+    "word-pairs": lambda texts, fewest: words(texts, WORD, 2, fewest=fewest),
+    "codes": lambda texts, fewest: words(texts, r"\S+", 1, fewest=fewest),
+    INSIDE: lambda texts, fewest: inside_words(texts, 2, 4, fewest=fewest),
+    "character-pairs": lambda texts, fewest: characters([text.lower() for text in texts], 1, 2, fewest=fewest),
+    "character-runs": lambda texts, fewest: characters([text.lower() for text in texts], 1, 3, fewest=fewest),
+    "formula": lambda texts, fewest: characters(texts, 1, 5, fewest=fewest),
+}
+
+
+def readers(texts: list[str]) -> list[str]:
+    """What is to be counted in texts like these."""
+    if is_spaceless(texts):
+        return ["character-runs"]
+    if _is_formula(texts):
+        return ["formula"]
+    return ["codes"] if _is_coded(texts) else ["word-pairs", INSIDE]
+
+
+def different(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, int]:
+    """The texts of some columns, laid end to end, each once and with the first place where it stands."""
+    first: dict[str, int] = {}
+    for place, text in enumerate(_texts(frame, names)):
+        first.setdefault(text, place)
+    return first
+
+
+def counted(frame: pd.DataFrame, names: Sequence[str], reader: str, room: int) -> np.ndarray:
+    """What a reader counts in the different texts of some columns, packed: for the host to keep. Runs that occur once are left
+    out, but not those of a text that stands there twice."""
+    rows = list(different(frame, names).values())
+    return packed(READERS[reader](_texts(frame, names), 2)[rows], room)
+
+
+def _texts(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    return [text for name in names for text in frame[name].fillna("").astype(str)]
+
+
+def is_spaceless(lines: list[str]) -> bool:
+    """Scripts that write no spaces."""
+    sample = lines[:2_000]
+    return sum(len(SPACELESS.findall(line)) for line in sample) > 0.2 * sum(map(len, sample))
+
+
+def _is_formula(lines: list[str]) -> bool:
+    """Long strings without spaces: formulas of molecules, sequences of amino acids."""
+    sample = [line for line in lines[:500] if line]
+    return bool(sample and np.mean([" " not in line for line in sample]) > 0.95 and np.mean([*map(len, sample)]) > 15)
+
+
+def _is_coded(lines: list[str]) -> bool:
+    """Words that stand for things, a letter and a number each: their characters and their order say nothing."""
+    sample = [line for line in lines[:500] if line]
+    return bool(sample and np.mean([bool(CODED.fullmatch(line)) for line in sample]) > 0.95)
 
 
 def words(texts: Sequence[str], pattern: str, longest: int, *, fewest: int) -> sparse.csr_matrix:

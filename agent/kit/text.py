@@ -1,7 +1,5 @@
 """Reads text columns: TF-IDF of words and characters for a linear model, or a few numbers of it for any model."""
 
-import re
-from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,20 +9,6 @@ from scipy import sparse
 from . import columns, linear, losses, matrix, ngrams, prepared, splits
 from .columns import Frames
 
-SPACELESS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
-
-CODED = re.compile(r"(?:[a-z]\d+ ?)+")
-INSIDE = "inside-words"
-WORD = r"(?u)\b\w+\b"
-READERS: dict[str, Callable[[list[str], int], sparse.csr_matrix]] = {  # of texts; what occurs fewer times is left out
-    "words": lambda texts, fewest: ngrams.words(texts, WORD, 1, fewest=fewest),
-    "word-pairs": lambda texts, fewest: ngrams.words(texts, WORD, 2, fewest=fewest),
-    "codes": lambda texts, fewest: ngrams.words(texts, r"\S+", 1, fewest=fewest),
-    INSIDE: lambda texts, fewest: ngrams.inside_words(texts, 2, 4, fewest=fewest),
-    "character-pairs": lambda texts, fewest: ngrams.characters([text.lower() for text in texts], 1, 2, fewest=fewest),
-    "character-runs": lambda texts, fewest: ngrams.characters([text.lower() for text in texts], 1, 3, fewest=fewest),
-    "formula": lambda texts, fewest: ngrams.characters(texts, 1, 5, fewest=fewest),
-}
 SHARPNESS = 8.0  # of the soft-max over ridge scores, which shrink towards the classes' shares
 
 
@@ -37,45 +21,9 @@ def tfidf(
     host has had counted are looked up.
     """
     left, right = train.fillna("").astype(str).tolist(), predict.fillna("").astype(str).tolist()
-    parts = [_read(left, right, reader, most, task) for reader in readers(left) if characters or reader != INSIDE]
+    parts = [_read(left, right, reader, most, task) for reader in ngrams.readers(left)
+             if characters or reader != ngrams.INSIDE]
     return sparse.hstack([a for a, _ in parts], "csr"), sparse.hstack([b for _, b in parts], "csr")
-
-
-def readers(texts: list[str]) -> list[str]:
-    """What is to be counted in texts like these."""
-    if _is_spaceless(texts):
-        return ["character-runs"]
-    if _is_formula(texts):
-        return ["formula"]
-    return ["codes"] if _is_coded(texts) else ["word-pairs", INSIDE]
-
-
-def different(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:
-    """The texts of some columns, each once, in the order in which they come."""
-    texts = (frame[name].astype(object).where(frame[name].notna(), "").astype(str) for name in names)
-    return list(dict.fromkeys(text for column in texts for text in column))
-
-
-def counted(frame: pd.DataFrame, names: Sequence[str], reader: str, room: int) -> np.ndarray:
-    """What a reader counts in the different texts of some columns, packed (see ngrams): for the host to keep."""
-    return ngrams.packed(READERS[reader](different(frame, names), 2), room)
-
-
-def _is_spaceless(lines: list[str]) -> bool:
-    sample = lines[:2_000]
-    return sum(len(SPACELESS.findall(line)) for line in sample) > 0.2 * sum(map(len, sample))
-
-
-def _is_formula(lines: list[str]) -> bool:
-    """Long strings without spaces: formulas of molecules, sequences of amino acids."""
-    sample = [line for line in lines[:500] if line]
-    return bool(sample and np.mean([" " not in line for line in sample]) > 0.95 and np.mean([*map(len, sample)]) > 15)
-
-
-def _is_coded(lines: list[str]) -> bool:
-    """Words that stand for things, a letter and a number each: their characters and their order say nothing."""
-    sample = [line for line in lines[:500] if line]
-    return bool(sample and np.mean([bool(CODED.fullmatch(line)) for line in sample]) > 0.95)
 
 
 def _read(
@@ -86,7 +34,7 @@ def _read(
 
     n, fewest = len(left), 2 if len(left) < 10_000 else 4
     counts = prepared.counts(reader, [*left, *right], task)
-    counts = READERS[reader]([*left, *right], fewest) if counts is None else counts
+    counts = ngrams.READERS[reader]([*left, *right], fewest) if counts is None else counts
     kept = np.flatnonzero(np.bincount(counts[:n].indices, minlength=counts.shape[1]) >= fewest)
     if len(kept) > most:
         often = np.asarray(counts[:n].sum(axis=0)).ravel()[kept]
@@ -212,7 +160,7 @@ def ridge(
     parts = [(sparse.csr_matrix((len(train), 0)), sparse.csr_matrix((len(predict), 0)))]
     for name in columns.named(train, task, "text"):
         one, two = (frame[name].fillna("").astype(str).tolist() for frame in (train, predict))
-        parts.append(_read(one, two, "character-pairs" if _is_spaceless(one) else "words", most, task))
+        parts.append(_read(one, two, "character-pairs" if ngrams.is_spaceless(one) else "words", most, task))
     left, right = (sparse.hstack([pair[side] for pair in parts], "csr") for side in (0, 1))
 
     def fit(goal: losses.Goal) -> np.ndarray:

@@ -66,6 +66,7 @@ def counted(arrays: Arrays, executor: Local) -> Counts:
 
 
 def test_trials_look_counts_up_that_they_cannot_write_and_find_the_same(arrays: Arrays) -> None:
+    (arrays.data / "prepared" / ".word-pairs").mkdir(parents=True)  # what a kill in the middle of writing leaves
     with Local(("numpy", "pandas", "pyarrow")) as executor:
         counts = counted(arrays, executor)
         before = {path: path.read_bytes() for path in counts.folder.rglob("*.npy")}

@@ -5,6 +5,7 @@ a sparse matrix of n rows. A trial reads it and cannot write it. What is not the
 process lives.
 """
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -60,8 +61,8 @@ def _stored(name: str, wanted: np.ndarray, task: SimpleNamespace) -> dict[int, n
 
 def counts(name: str, values: Sequence[str], task: SimpleNamespace | None) -> sparse.csr_matrix | None:
     """A row of the host's matrix for each value; None where it has none of that name, or not all of the values."""
-    folder = Path(getattr(task, "prepared", None) or "", name)
-    if not (folder / "keys.npy").exists() or not len(values):
+    place = getattr(task, "prepared", None)
+    if place is None or not len(values) or not (folder := Path(place) / name).exists():
         return None
     keys, width, *parts = (np.load(folder / f"{part}.npy", mmap_mode="r") for part in ("keys", "width", *PARTS))
     wanted = keys_of(values)
@@ -74,6 +75,7 @@ def counts(name: str, values: Sequence[str], task: SimpleNamespace | None) -> sp
 def store_counts(folder: Path, name: str, keys: np.ndarray, rows: sparse.csr_matrix) -> None:
     """Write what `counts` reads, whole or not at all. keys: (n,) of different values; rows: (n, k)."""
     partial, order = folder / f".{name}", np.argsort(keys)
+    shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed here
     partial.mkdir(parents=True)
     ordered = rows[order]
     for part in PARTS:

@@ -14,15 +14,15 @@ import pandas as pd
 
 from agent.blend import Blend
 from agent.choices import Choices
+from agent.counts import Counts, Reading
 from agent.ensemble import Ensemble, build
 from agent.kit import baselines
-from agent.kit.sentences import WIDTH
 from agent.playbook.policy import BY_HAND, Policy
 from agent.pool import Pool
 from agent.proposers import Proposer
 from agent.racing import Candidate, cannot_win, fold_score, peers_of
 from agent.solution import Solution
-from agent.vectors import BLOCK, SOURCE, Piece, Vectors, card_of, shared
+from agent.vectors import BLOCK, Piece, Vectors, shared
 from agent.view import View
 from leaderboard.record import Entry, Record
 from sandbox import Cost, Executor, Limits, Trial
@@ -96,13 +96,16 @@ class Job:
     hints: Choices = field(default_factory=list)
 
 
+Work = Job | Piece | Reading
+
+
 def compete(
     setting: Setting, *, record: Record, executor: Executor, proposer: Proposer, view: View,
     clock: Callable[[], float], state: State | None = None,
 ) -> State:
     """Run until the deadline (or `until`) and return the state; the submission on disk is always the best so far."""
     game = Game(setting, record, executor, proposer, view, clock, state or State())
-    pool: Pool[Job | Piece] = Pool(setting.slots, game.run_trial)
+    pool: Pool[Work] = Pool(setting.slots, game.run_trial)
     game.enter_prior()
     try:
         game.play(pool)
@@ -127,6 +130,8 @@ class Game:
         self.number = max((entry.number for entry in state.entries), default=0) + 1
         self.card = json.loads((setting.folder / "data" / "card.json").read_text())
         self.vectors = Vectors(setting.arrays, setting.sentences, slots=setting.slots) if setting.sentences else None
+        texts = tuple(name for name, role in self.card["roles"].items() if role == "text")
+        self.counts = Counts(setting.arrays, texts, memory_bytes=setting.memory_bytes)
         self.held: list[Solution] = []  # they want vectors that are not there yet
 
     def left(self) -> float:
@@ -142,7 +147,7 @@ class Game:
         """With no trial in flight: whether the proposer has something coming, once it is here or the time is over."""
         return self.proposer.wait(self.left())
 
-    def play(self, pool: Pool[Job | Piece]) -> None:
+    def play(self, pool: Pool[Work]) -> None:
         """Run what is proposed until the time is over, the goal is reached, or nothing more comes."""
         while self.open():
             self.proposer.turn(self.state.entries)
@@ -153,10 +158,12 @@ class Game:
             for job, trial in pool.finished(seconds=self.left()):
                 self.take(job, trial)
 
-    def _piece(self) -> Piece | None:
+    def _piece(self) -> Piece | Reading | None:
         """Texts to be read now, once there is an entry."""
-        if self.vectors is None or not self.vectors.pending or len(self.state.entries) < 2:
+        if len(self.state.entries) < 2:
             return None
+        if (reading := self.counts.next()) is not None or self.vectors is None or not self.vectors.pending:
+            return reading
         piece = self.vectors.next(self.left())
         self._tell_of_vectors()
         return piece
@@ -189,7 +196,7 @@ class Game:
             self.take(Job(candidate, fold, 0.0), Trial("ok", constant, Cost(0.0, 0.0, 0)))
         self._close(candidate)
 
-    def next_job(self) -> Job | Piece | None:
+    def next_job(self) -> Work | None:
         """Once there is an entry, texts to be read; the next fold of the oldest candidate, else the first of a new proposal."""
         if (piece := self._piece()) is not None:
             return piece
@@ -206,10 +213,10 @@ class Game:
             return self._job(candidate, candidate.waiting[0])
         return None
 
-    def run_trial(self, job: Job | Piece) -> Trial:
+    def run_trial(self, job: Work) -> Trial:
         """One trial in the sandbox; called from the pool's threads."""
         setting = self.setting
-        if isinstance(job, Piece):
+        if not isinstance(job, Job):
             return self._read(job)
         inputs = fold_inputs(setting.task, setting.arrays, setting.kit, job.fold)
         rows = setting.arrays.predict_rows(job.fold)
@@ -220,17 +227,20 @@ class Game:
         return self.executor.run(job.candidate.solution.source, inputs=inputs, limits=limits,
                                  shape=(rows, *setting.arrays.prediction_width), card=card)
 
-    def _read(self, piece: Piece) -> Trial:
-        """A trial that makes vectors of texts and is shown no labels."""
+    def _read(self, piece: Piece | Reading) -> Trial:
+        """A trial that reads texts and is shown no labels: one target, of which it is given no value."""
         setting = self.setting
         inputs = {"features": setting.arrays.data / "features.arrow", "fold": piece.folder, "kit": setting.kit}
         limits = Limits(wall_seconds=max(0.5, self.left()), memory_bytes=setting.memory_bytes, disk_bytes=GIB, threads=1)
-        card = {**card_of(self.card, piece), "seed": setting.seed, "threads": 1, "device": setting.device,
-                "seconds_left": round(self.left(), 2)}
-        return self.executor.run(SOURCE, inputs=inputs, limits=limits, shape=(len(piece.rows), WIDTH), card=card)
+        card = {**self.card, **piece.told, "targets": ["nothing"], "seed": setting.seed, "threads": 1,
+                "device": setting.device, "seconds_left": round(self.left(), 2)}
+        return self.executor.run(piece.source, inputs=inputs, limits=limits, shape=piece.shape, card=card)
 
-    def take(self, job: Job | Piece, trial: Trial) -> None:
+    def take(self, job: Work, trial: Trial) -> None:
         """Grade a finished trial; close its candidate when the race is over."""
+        if isinstance(job, Reading):
+            facts = {"reader": job.reader, "texts": len(job.keys), "cpu_seconds": round(trial.cost.cpu_seconds, 1)}
+            return self.record.event(self.setting.run, "counts", {**facts, "kept": self.counts.take(job, trial)})
         if isinstance(job, Piece):
             return self._take_piece(job, trial)
         candidate, fold = job.candidate, job.fold

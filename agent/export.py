@@ -17,8 +17,8 @@ import numpy as np
 import tasks
 from agent.blend import Blend
 from agent.choices import Choices, choices
+from agent.kit import sentences
 from agent.syntax import parse
-from agent.vectors import shared
 from leaderboard.record import Entry
 from tasks.arrays import Arrays
 from tasks.decision import Decision
@@ -57,9 +57,9 @@ def export(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     needs = _write_code(partial, members, kit)
-    made = shared(arrays.data).get("prepared")
-    if made is not None and "kit.sentences" in needs.modules:
-        shutil.copytree(made, partial / "prepared")
+    made = arrays.data / "prepared" / sentences.NAME  # counts of texts are made again, the same
+    if made.exists() and "kit.sentences" in needs.modules:
+        shutil.copytree(made, partial / "prepared" / sentences.NAME)
     _write_facts(partial, task, arrays, members, blend, decision, seconds)
     requirements = _requirements(needs.packages)
     (partial / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")

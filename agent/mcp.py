@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from agent import kaggle_run
 from agent import run as runs_of
 from agent.attach import PAGE, own_kit
-from agent.compete import Game, Job, State, best_entry
+from agent.compete import Game, State, Work, best_entry
 from agent.pool import Pool
 from agent.prompting.answers import clean, family_of
 from agent.prompting.data_card import said, wanted_shape
@@ -28,7 +28,6 @@ from agent.prompting.state import gain, line_of
 from agent.smoke import smoke_run
 from agent.solution import Solution, Written
 from agent.spending import Unspent
-from agent.vectors import Piece
 from agent.view import Quiet
 from leaderboard.kaggle import KaggleError
 from leaderboard.kaggle.folder import facts
@@ -134,7 +133,7 @@ class Bench:
             return {"problem": f"the run's {self.options.budget:g} s are over: submit, or start another with a larger --budget"}
         before, known = self.game.state.ensemble, {entry.number for entry in self.game.state.entries}
         self.proposer.solutions.append(self.proposals.pop(proposal))
-        pool: Pool[Job | Piece] = Pool(self.setting.slots, self.game.run_trial)
+        pool: Pool[Work] = Pool(self.setting.slots, self.game.run_trial)
         try:
             self.game.play(pool)
         finally:

@@ -132,6 +132,7 @@ class Preparation:
     traits: Traits
     train: pd.DataFrame
     test: pd.DataFrame
+    sentences: tuple[str, ...] = ()  # text columns whose vectors may be made
 
 
 def prepare(folder: Path, options: Options, *, mind: Mind | None = None) -> Preparation:
@@ -145,8 +146,9 @@ def prepare(folder: Path, options: Options, *, mind: Mind | None = None) -> Prep
     if mind:
         task, plan = _with_hints(task, plan, mind, train, test, found.roles, options)
     notes = (*task.inferred, *found.notes, *(f"{name} is left out: {why}" for name, why in found.dropped.items()))
-    return Preparation(replace(task, inferred=notes), plan, found.roles, traits_of(task, plan, found.roles, train, test),
-                       train, test)
+    texts = sentence_columns(found.roles, train)
+    traits = traits_of(task, plan, found.roles, train, test, sentences=bool(texts))
+    return Preparation(replace(task, inferred=notes), plan, found.roles, traits, train, test, texts)
 
 
 def _with_hints(
@@ -186,10 +188,10 @@ def begin(
     going_on.enter_context(alive(run, place))
     record.start_run(run, task=known.task.name, folder=str(place), budget_seconds=options.budget, seed=options.seed,
                      metric=known.task.metric, greater_is_better=known.task.greater_is_better,
-                     settings=_settings(options, folder, known.traits, texts := sentence_columns(known.roles, known.train)))
+                     settings=_settings(options, folder, known.traits, known.sentences))
     plan = load_plan(place)
     (place / PAGE).write_text(data_card(known.task, known.roles, known.train, known.test, plan), encoding="utf-8")
-    return Begun(_setting(known.task, arrays, run, options, started=started, texts=texts), known, plan, mind)
+    return Begun(_setting(known.task, arrays, run, options, started=started, texts=known.sentences), known, plan, mind)
 
 
 def start(
@@ -336,8 +338,10 @@ def operator_priors(record: Record) -> dict[str, tuple[float, float]]:
     return counts
 
 
-def traits_of(task: Task, plan: Plan, roles: Mapping[str, str], train: pd.DataFrame, test: pd.DataFrame) -> Traits:
-    """Sizes and kinds of the data, for the proposers."""
+def traits_of(
+    task: Task, plan: Plan, roles: Mapping[str, str], train: pd.DataFrame, test: pd.DataFrame, *, sentences: bool = False,
+) -> Traits:
+    """Sizes and kinds of the data, for the proposers. sentences: whether a text column is one of sentence_columns."""
     levels = [train[name].nunique() for name, role in roles.items() if role == "categorical"]
     codes = list(_codes(roles, train, test).values())
     card = {"kind": task.kind, "metric": task.metric, "classes": task.classes, "targets": task.targets, "roles": roles,
@@ -349,7 +353,7 @@ def traits_of(task: Task, plan: Plan, roles: Mapping[str, str], train: pd.DataFr
                      coded=len(codes), pixels=pixels, sound=any(path.endswith(sound.SUFFIX) for path in sounds),
                      paired=recommend.pair_of(features, test[list(roles)], known) is not None,
                      channels=0 if pixels else len(signal.channels(features, known)), counted=_is_counted(task, train),
-                     sentences=bool(sentence_columns(roles, train)))
+                     sentences=sentences)
 
 
 def sentence_columns(roles: Mapping[str, str], train: pd.DataFrame) -> tuple[str, ...]:

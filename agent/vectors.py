@@ -5,7 +5,6 @@ does not, solutions that want vectors are not run.
 """
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,13 +31,23 @@ SHARE, MOST = 0.35, 0.6  # of the seconds left: for each slot, and at most
 
 @dataclass(frozen=True)
 class Piece:
-    """Texts to be read by one trial: a column, and rows (n,) of features.arrow that hold different texts."""
+    """Texts to be read by one trial that is shown no labels: a column, and rows (n,) of features.arrow that hold different
+    texts."""
 
     number: int
     column: str
     rows: np.ndarray
     letters: int
     folder: Path
+    source = SOURCE
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.rows), sentences.WIDTH)
+
+    @property
+    def told(self) -> dict[str, object]:
+        return {"column": self.column}
 
 
 class Vectors:
@@ -47,7 +56,7 @@ class Vectors:
     def __init__(self, arrays: Arrays, columns: tuple[str, ...], *, slots: int) -> None:
         self.arrays, self.slots = arrays, slots
         self.folder = arrays.data / "prepared"
-        self.ready = bool(shared(arrays.data))
+        self.ready = (self.folder / sentences.NAME / "keys.npy").exists()
         self.given_up = False
         self.texts = {} if self.ready else _different(arrays.data / "features.arrow", columns)
         self.waiting = [(name, row) for name, texts in self.texts.items() for row in texts]
@@ -67,7 +76,7 @@ class Vectors:
             self.given_up = True
             return None
         piece = self._cut(self.rate * PIECE_SECONDS or FIRST_LETTERS)
-        _write(piece)
+        unlabelled(piece.folder, piece.rows)
         self.running += 1
         return piece
 
@@ -113,7 +122,7 @@ class Vectors:
 def shared(data: Path) -> dict[str, Path]:
     """What every trial of a run is given besides its fold, once it is there."""
     folder = data / "prepared"
-    return {"prepared": folder} if (folder / sentences.NAME / "keys.npy").exists() else {}
+    return {"prepared": folder} if folder.exists() else {}
 
 
 def _letters(text: str) -> int:
@@ -133,14 +142,9 @@ def _different(features: Path, columns: tuple[str, ...]) -> dict[str, dict[int, 
     return found
 
 
-def _write(piece: Piece) -> None:
+def unlabelled(folder: Path, rows: np.ndarray) -> None:
     """A fold of its own: nothing to fit on, no labels, the rows to read."""
-    piece.folder.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)
     nothing = np.zeros(0, dtype=np.int64)
-    for name, values in (("fit", nothing), ("predict", piece.rows), ("target", nothing.astype(float))):
-        np.save(piece.folder / f"{name}.npy", values)
-
-
-def card_of(card: Mapping[str, object], piece: Piece) -> dict[str, object]:
-    """What the trial is told: the task's card, and which column to read. One target, as no labels are shown."""
-    return {**card, "column": piece.column, "targets": ["nothing"]}
+    for name, values in (("fit", nothing), ("predict", rows), ("target", nothing.astype(float))):
+        np.save(folder / f"{name}.npy", values)

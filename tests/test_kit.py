@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import roc_auc_score
 
 from agent.kit import (
@@ -22,6 +23,7 @@ from agent.kit import (
     losses,
     matrix,
     neighbours,
+    ngrams,
     splits,
     text,
 )
@@ -314,6 +316,35 @@ def test_text_scores_do_not_leak() -> None:
     train = pd.DataFrame({"note": notes})
     left, _ = text.reduce(train, target, train.head(1), card("binary"))
     assert abs(roc_auc_score(target, left["note_score0"]) - 0.5) < 0.1
+
+
+ODD = ["", " ", "a", "Ab  ab\tA", "don't; don't STOP", "tea\n\ntea tea", "茶 很好 很好", "naïve café 𝛼𝛽𝛼", "x" * 40,
+       "a b a b a b"] * 2
+
+
+@pytest.mark.parametrize(("reader", "wanted"), [
+    ("words", {"token_pattern": ngrams.WORD}),
+    ("word-pairs", {"token_pattern": ngrams.WORD, "ngram_range": (1, 2)}),
+    ("codes", {"token_pattern": r"\S+"}),
+    ("inside-words", {"analyzer": "char_wb", "ngram_range": (2, 4)}),
+    ("character-pairs", {"analyzer": "char", "ngram_range": (1, 2)}),
+    ("character-runs", {"analyzer": "char", "ngram_range": (1, 3)}),
+    ("formula", {"analyzer": "char", "ngram_range": (1, 5), "lowercase": False}),
+])
+def test_tfidf_is_that_of_scikit_learn_in_another_order_of_columns(reader: str, wanted: dict[str, object]) -> None:
+    a, b = text._read(ODD, ODD[5:15], reader, 10_000)
+    known = TfidfVectorizer(min_df=2, sublinear_tf=True, dtype=np.float32, **wanted).fit(ODD)
+    c, d = known.transform(ODD), known.transform(ODD[5:15])
+    assert a.shape == c.shape and b.shape == d.shape
+    assert (b @ a.T).toarray() == pytest.approx((d @ c.T).toarray(), abs=1e-5)
+    assert sorted(a.sum(axis=0).tolist()[0]) == pytest.approx(sorted(c.sum(axis=0).tolist()[0]), abs=1e-4)
+
+
+def test_tfidf_knows_only_runs_of_the_train_rows_and_the_most_frequent() -> None:
+    a, b = text._read(["tea tea", "tea milk", "milk"], ["rum rum", "rum tea"], "words", 10)
+    assert a.shape[1] == 2 and b.toarray().any(axis=1).tolist() == [False, True]
+    assert text._read(["tea tea", "tea milk", "milk"], ["milk"], "words", 1)[1].nnz == 0
+    assert text._read(["a b", "c d"], ["a"], "words", 10)[0].shape == (2, 0)
 
 
 def test_text_without_spaces_is_read_by_characters() -> None:

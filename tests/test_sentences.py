@@ -13,7 +13,7 @@ from folders import write_folder
 
 from agent.kit import prepared, sentences
 from agent.run import KIT, Options, start
-from agent.vectors import SOURCE, Vectors, card_of, shared
+from agent.vectors import Vectors, shared
 from agent.view import Quiet
 from leaderboard.record import Record
 from sandbox import Cost, Limits, Trial
@@ -86,8 +86,8 @@ def test_pieces_are_read_without_labels_and_make_what_any_trial_would(folder: Pa
         while (piece := vectors.next(1e9)) is not None:
             assert not len(np.load(piece.folder / "fit.npy")) and not len(np.load(piece.folder / "target.npy"))
             inputs = {"features": arrays.data / "features.arrow", "fold": piece.folder, "kit": KIT}
-            told = {**card_of(card, piece), "seed": 0, "threads": 1, "device": "cpu", "seconds_left": 60}
-            trial = executor.run(SOURCE, inputs=inputs, limits=limits, shape=(len(piece.rows), sentences.WIDTH), card=told)
+            told = {**card, **piece.told, "targets": ["nothing"], "seed": 0, "threads": 1, "device": "cpu", "seconds_left": 60}
+            trial = executor.run(piece.source, inputs=inputs, limits=limits, shape=piece.shape, card=told)
             assert trial.status == "ok", trial.log
             vectors.take(piece, trial)
     assert vectors.ready and vectors.count == 102

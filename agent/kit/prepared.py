@@ -1,17 +1,21 @@
 """Looks up what the host has had made once for all trials of a run: numbers that depend on one value alone.
 
-The host's folder holds, for each name, keys.npy (n,), sorted 64-bit hashes of values, and numbers.npy (n, k). A trial reads
-it and cannot write it. What is not there is made here, and kept while the process lives.
+The host's folder holds, for each name, keys.npy (n,), sorted 64-bit hashes of values, and numbers.npy (n, k), or the parts of
+a sparse matrix of n rows. A trial reads it and cannot write it. What is not there is made here; numbers are kept while the
+process lives.
 """
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 Make = Callable[[Sequence[str]], np.ndarray]
+PARTS = ("data", "indices", "indptr")
 MADE: dict[str, dict[int, np.ndarray]] = {}
 
 
@@ -53,3 +57,29 @@ def _stored(name: str, wanted: np.ndarray, task: SimpleNamespace) -> dict[int, n
     here = np.flatnonzero(keys[places] == wanted)
     read = np.asarray(rows[places[here]], dtype=np.float32)
     return {int(wanted[place]): row for place, row in zip(here, read, strict=True)}
+
+
+def counts(name: str, values: Sequence[str], task: SimpleNamespace | None) -> sparse.csr_matrix | None:
+    """A row of the host's matrix for each value; None where it has none of that name, or not all of the values."""
+    place = getattr(task, "prepared", None)
+    if place is None or not len(values) or not (folder := Path(place) / name).exists():
+        return None
+    keys, width, *parts = (np.load(folder / f"{part}.npy", mmap_mode="r") for part in ("keys", "width", *PARTS))
+    wanted = keys_of(values)
+    places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    if (keys[places] != wanted).any():
+        return None
+    return sparse.csr_matrix(tuple(parts), (len(keys), int(width)))[places]
+
+
+def store_counts(folder: Path, name: str, keys: np.ndarray, rows: sparse.csr_matrix) -> None:
+    """Write what `counts` reads, whole or not at all. keys: (n,) of different values; rows: (n, k)."""
+    partial, order = folder / f".{name}", np.argsort(keys)
+    shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed here
+    partial.mkdir(parents=True)
+    ordered = rows[order]
+    for part in PARTS:
+        np.save(partial / f"{part}.npy", getattr(ordered, part))
+    np.save(partial / "width.npy", np.array(rows.shape[1]))
+    np.save(partial / "keys.npy", keys[order])
+    partial.rename(folder / name)

@@ -33,7 +33,7 @@ def available() -> bool:
 
 def readable(column: pd.Series) -> bool:
     """Whether a text column looks like sentences in Latin letters."""
-    sample = [text for text in column.dropna().astype(str).head(500) if text]
+    sample = [text for text in column.dropna().head(500).astype(str) if text]
     if not sample:
         return False
     words = float(np.median([len(text.split()) for text in sample]))

@@ -1,67 +1,48 @@
 """Reads text columns: TF-IDF of words and characters for a linear model, or a few numbers of it for any model."""
 
-import re
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from . import columns, linear, losses, matrix, splits
+from . import columns, linear, losses, matrix, ngrams, prepared, splits
 from .columns import Frames
 
-SPACELESS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
-
-CODED = re.compile(r"(?:[a-z]\d+ ?)+")
 SHARPNESS = 8.0  # of the soft-max over ridge scores, which shrink towards the classes' shares
 
 
-def tfidf(train: pd.Series, predict: pd.Series, *, characters: bool = True, most: int = 60_000) -> matrix.Sparse:
+def tfidf(
+    train: pd.Series, predict: pd.Series, *, characters: bool = True, most: int = 60_000, task: SimpleNamespace | None = None
+) -> matrix.Sparse:
     """TF-IDF of words and word pairs and, with `characters`, of character runs; fitted on the train rows.
 
-    Text of scripts that write no spaces (Chinese, Japanese, Thai, ...) is read by characters only.
+    Text of scripts that write no spaces (Chinese, Japanese, Thai, ...) is read by characters only. With `task`, runs that the
+    host has had counted are looked up.
     """
     left, right = train.fillna("").astype(str).tolist(), predict.fillna("").astype(str).tolist()
-    readers: list[dict[str, Any]] = [{"analyzer": "word", "ngram_range": (1, 2), "token_pattern": r"(?u)\b\w+\b"}]
-    if _is_spaceless(left):
-        readers = [{"analyzer": "char", "ngram_range": (1, 3)}]
-    elif _is_formula(left):
-        readers = [{"analyzer": "char", "ngram_range": (1, 5), "lowercase": False}]
-    elif _is_coded(left):
-        readers = [{"analyzer": "word", "token_pattern": r"\S+"}]
-    elif characters:
-        readers.append({"analyzer": "char_wb", "ngram_range": (2, 4)})
-    parts = [_read(left, right, reader, most) for reader in readers]
+    parts = [_read(left, right, reader, most, task) for reader in ngrams.readers(left)
+             if characters or reader != ngrams.INSIDE]
     return sparse.hstack([a for a, _ in parts], "csr"), sparse.hstack([b for _, b in parts], "csr")
 
 
-def _is_spaceless(lines: list[str]) -> bool:
-    sample = lines[:2_000]
-    return sum(len(SPACELESS.findall(line)) for line in sample) > 0.2 * sum(map(len, sample))
+def _read(
+    left: list[str], right: list[str], reader: str, most: int, task: SimpleNamespace | None = None
+) -> matrix.Sparse:
+    """TF-IDF of what a reader counts. Runs of few train rows are left out, then all but the `most` frequent."""
+    from sklearn.feature_extraction.text import TfidfTransformer
 
-
-def _is_formula(lines: list[str]) -> bool:
-    """Long strings without spaces: formulas of molecules, sequences of amino acids."""
-    sample = [line for line in lines[:500] if line]
-    return bool(sample and np.mean([" " not in line for line in sample]) > 0.95 and np.mean([*map(len, sample)]) > 15)
-
-
-def _is_coded(lines: list[str]) -> bool:
-    """Words that stand for things, a letter and a number each: their characters and their order say nothing."""
-    sample = [line for line in lines[:500] if line]
-    return bool(sample and np.mean([bool(CODED.fullmatch(line)) for line in sample]) > 0.95)
-
-
-def _read(left: list[str], right: list[str], reader: dict[str, Any], most: int) -> matrix.Sparse:
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    fewest = 2 if len(left) < 10_000 else 4
-    turn = TfidfVectorizer(min_df=fewest, sublinear_tf=True, max_features=most, dtype=np.float32, **reader)
-    try:
-        return turn.fit_transform(left), turn.transform(right)
-    except ValueError:  # scikit-learn's answer to texts in which nothing occurs twice
-        return sparse.csr_matrix((len(left), 0), dtype=np.float32), sparse.csr_matrix((len(right), 0), dtype=np.float32)
+    n, fewest = len(left), 2 if len(left) < 10_000 else 4
+    counts = prepared.counts(reader, [*left, *right], task)
+    counts = ngrams.READERS[reader]([*left, *right], fewest) if counts is None else counts
+    kept = np.flatnonzero(np.bincount(counts[:n].indices, minlength=counts.shape[1]) >= fewest)
+    if len(kept) > most:
+        often = np.asarray(counts[:n].sum(axis=0)).ravel()[kept]
+        kept = np.sort(kept[np.argsort(-often, kind="stable")[:most]])
+    found = counts[:, kept].astype(np.float32)
+    if len(kept):
+        found = TfidfTransformer(sublinear_tf=True).fit(found[:n]).transform(found, copy=False)
+    return found[:n], found[n:]
 
 
 def reduce(
@@ -82,7 +63,7 @@ def reduce(
     right: dict[str, np.ndarray] = {}
     for name in names:
         lengths = _lengths(train[name]), _lengths(predict[name])
-        a, b = tfidf(train[name], predict[name], characters=characters and _affordable(train[name]))
+        a, b = tfidf(train[name], predict[name], characters=characters and _affordable(train[name]), task=task)
         found = [lengths, *_components(a, b, components, task.seed)]
         if scores and a.shape[1]:
             found.append(_scores(a, b, losses.target_columns(target, task), number))
@@ -149,7 +130,7 @@ def linear_model(
     naive_bayes scales the text by its log-count ratios first (Wang and Manning 2012; binary targets only).
     """
     names = columns.named(train, task, "text")
-    read = [tfidf(train[name], predict[name], characters=characters and _affordable(train[name])) for name in names]
+    read = [tfidf(train[name], predict[name], characters=characters and _affordable(train[name]), task=task) for name in names]
     a = sparse.hstack([sparse.csr_matrix((len(train), 0)), *(one for one, _ in read)], "csr")
     b = sparse.hstack([sparse.csr_matrix((len(predict), 0)), *(two for _, two in read)], "csr")
     if naive_bayes and task.kind == "binary" and a.shape[1]:
@@ -179,8 +160,7 @@ def ridge(
     parts = [(sparse.csr_matrix((len(train), 0)), sparse.csr_matrix((len(predict), 0)))]
     for name in columns.named(train, task, "text"):
         one, two = (frame[name].fillna("").astype(str).tolist() for frame in (train, predict))
-        words = {"analyzer": "word", "token_pattern": r"(?u)\b\w+\b"}
-        parts.append(_read(one, two, {"analyzer": "char", "ngram_range": (1, 2)} if _is_spaceless(one) else words, most))
+        parts.append(_read(one, two, "character-pairs" if ngrams.is_spaceless(one) else "words", most, task))
     left, right = (sparse.hstack([pair[side] for pair in parts], "csr") for side in (0, 1))
 
     def fit(goal: losses.Goal) -> np.ndarray:

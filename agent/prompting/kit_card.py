@@ -9,8 +9,8 @@ from agent.syntax import parse
 
 BLOCK = ["train", "predict", "task"]
 LABELLED = ["train", "target", "predict", "task"]
-INSIDE = ("batch_ensemble", "boosters", "calendar", "clock", "heads", "linear", "losses", "nets", "packed", "prepared",
-          "residual", "training")
+INSIDE = ("batch_ensemble", "boosters", "calendar", "clock", "heads", "linear", "losses", "nets", "ngrams", "packed",
+          "prepared", "residual", "training")
 # modules whose other functions are parts of their models, not tools
 MOST = 240  # characters of a docstring
 

@@ -113,7 +113,7 @@ def test_a_description_is_cut_and_a_line_is_one_line() -> None:
 def test_the_docs_hold_every_prompt_as_it_is_rendered(task: str, tmp_path: Path, cache: Path) -> None:
     public = catalogue.prepare(task, tmp_path, cache) / "public"
     shown = {path.name: path.read_text(encoding="utf-8") for path in (DOCS / task).glob("*.md")}
-    assert pages(task, public) == shown, f"python -m agent.prompting.examples {task} PUBLIC writes them anew"
+    assert pages(task, public) == shown, "python -m agent.prompting.examples writes them anew"
 
 
 def test_what_changes_comes_last() -> None:

@@ -1,11 +1,8 @@
-"""Writes docs/prompts: every prompt as it is rendered for two catalogue tasks, with the entries of real runs beside them.
+"""Writes docs/prompts: every prompt as it is rendered for two catalogue tasks, with the entries of real runs beside them."""
 
-    python -m agent.prompting.examples TASK FOLDER [RUNS]    FOLDER: the task's public files; RUNS: where a run of it is recorded
-"""
-
+import argparse
 import json
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from agent.prompting.prompts import Prompts
 from agent.prompting.state import State, about, best_lines, failure_lines, idle_lines, ranked, shown
 from agent.run import KIT, Options, prepare
 from leaderboard.record import Entry, Record
+from tasks import catalogue
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "prompts"
 FIT_SECONDS, LEFT = 14, 200.0
@@ -73,14 +71,21 @@ def _failure(entries: list[Entry], shape: str) -> dict[str, str]:
             "source": failed.source.rstrip(), "lines": failing_lines(failed.source, failed.log), "log": tail(failed.log)}
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """See the module."""
-    task, public = arguments[0], Path(arguments[1])
-    if len(arguments) > 2:
-        keep(task, Path(arguments[2]))
-    for name, text in pages(task, public).items():
-        (DOCS / task / name).write_text(text, encoding="utf-8")
+    known = sorted(folder.name for folder in DOCS.iterdir() if folder.is_dir())
+    parser = argparse.ArgumentParser(prog="python -m agent.prompting.examples", description=__doc__)
+    parser.add_argument("tasks", nargs="*", default=known, metavar="TASK", help=f"default: {', '.join(known)}")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="where prepared tasks lie (default: data)")
+    parser.add_argument("--keep", type=Path, metavar="RUNS", help="first store the entries of the latest run there")
+    options = parser.parse_args(arguments)
+    for task in options.tasks:
+        if options.keep:
+            keep(task, options.keep)
+        public = catalogue.prepare(task, options.data, options.data / "cache") / "public"
+        for name, text in pages(task, public).items():
+            (DOCS / task / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -32,7 +32,7 @@ class Candidate:
     status: str = "running"
     log: str = ""
     found: dict[int, Choices] = field(default_factory=dict)  # what folds chose that were told nothing
-    boosted: list[float] = field(default_factory=list)  # rounds times learning rate of the fits so far
+    boosted: list[float] = field(default_factory=list)  # rounds times learning rate, of each fold so far
 
     @property
     def waiting(self) -> list[int]:
@@ -65,11 +65,11 @@ class Candidate:
             return
         if self.solution.recipe is not None:
             chosen = choices(trial.log)
-            self.boosted.append(boosting(chosen))
-            if not validation_rows and self.boosted[-1] < CUT_SHORT * float(np.median(self.boosted)):
+            if not validation_rows and self.boosted and boosting(chosen) < CUT_SHORT * float(np.median(self.boosted)):
                 self.status = "timeout"
                 self.log += "the fit on all rows, which no fold validates, was cut far shorter than those of the folds\n"
                 return
+            self.boosted.append(boosting(chosen))
             if not hinted:
                 self.found[fold] = chosen
         self.validated[fold] = trial.prediction[:validation_rows]

@@ -46,7 +46,7 @@ class Plan:
     adversarial_columns: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     nearer: float | None = None  # chance that a validated text is nearer to fitted ones than a test text is
-    unseen_months: tuple[int, ...] = ()  # of the year: most test rows lie in them, train has them, no fold validates them
+    unseen_months: tuple[int, ...] = ()  # of the year: most test rows lie in them; train has each once, no fold has it
 
     @property
     def validated(self) -> np.ndarray:

@@ -81,9 +81,10 @@ def _row(name: str, runs: Sequence[Result]) -> list[str]:
 
 
 def references(name: str) -> dict[str, float]:
-    """Private scores of the reference competitors of a catalogue task; none for a folder."""
+    """Private scores of the reference competitors of a catalogue task, single models all; none for a folder. Whole systems
+    are not among them: they are the agents of the table."""
     field = read_field(Path(catalogue.__file__).parent / "catalog" / name / "field.csv")
-    return {rival.name: rival.private for rival in field}
+    return {rival.name: rival.private for rival in field if rival.seconds is None}
 
 
 def normalised(score: float, field: Mapping[str, float], sign: float) -> float | None:

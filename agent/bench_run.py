@@ -99,12 +99,13 @@ def _rival(cell: Cell, options: argparse.Namespace, task: Task, answers: Path | 
     """A rival's run, graded as ours is; how it ended is its status."""
     with tempfile.TemporaryDirectory() as place:
         submission = Path(place) / "submission.csv"
-        run = run_rival(rival(cell.agent), task.folder, submission, budget=options.budget, threads=options.slots,
+        known = rival(cell.agent)
+        run = run_rival(known, task.folder, submission, budget=options.budget, threads=options.slots,
                         seed=cell.seed, cache=options.cache, model=options.model)
         graded = grade(task, submission, answers) if submission.exists() and answers else None
     scores = {"private": graded.private, "private_standard_error": graded.private_standard_error,
               "public": graded.public} if graded else {"private": None}
-    return {**scores, **result_of(run)}
+    return {**scores, **result_of(run), "versions": " ".join((*known.first, *known.packages))}
 
 
 def made_of(cell: Cell) -> dict[str, str]:

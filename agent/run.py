@@ -37,7 +37,7 @@ from agent.view import View
 from leaderboard.alive import alive
 from leaderboard.grade import Grade, grade
 from leaderboard.record import Record
-from leaderboard.reference import rank, read_field
+from leaderboard.reference import competitors, rank
 from sandbox import Cluster, Executor
 from sandbox import executor as make_executor
 from tasks.arrays import Arrays, load_arrays, load_plan, write_arrays
@@ -297,7 +297,7 @@ def _report(setting: Setting, record: Record, state: State, plan: Mapping[str, A
     if state.ensemble is not None:
         members = {number: state.out_of_fold[number][validated] for number in state.ensemble.blend.weights}
         blended = state.ensemble.blend.apply(members)
-    rivals = [(rival.name, rival.private) for rival in read_field(CATALOG / setting.task.name / "field.csv")]
+    rivals = [(rival.name, rival.private) for rival in competitors(CATALOG / setting.task.name / "field.csv")]
     write_report(
         setting.folder / "report.html", task=setting.task, plan=plan, outcome=facts, entries=state.entries,
         ensembles=record.events(setting.run, "ensemble"), truth=setting.arrays.truth[validated] if blended is not None
@@ -431,7 +431,7 @@ def _outcome(setting: Setting, state: State, graded: Grade | None, seconds: floa
     judge, ensemble = metric(setting.task.metric), state.ensemble
     best, folds = best_entry(state.entries, judge), setting.arrays.folds
     spread, fold_rows = fold_spread(setting, state), float(np.mean([len(rows) for _, rows in folds]))
-    field = read_field(CATALOG / setting.task.name / "field.csv")
+    field = competitors(CATALOG / setting.task.name / "field.csv")
     place: int | None = None
     beaten: tuple[str, ...] = ()
     if graded is not None and graded.private is not None and field:

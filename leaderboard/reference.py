@@ -1,16 +1,20 @@
 """The reference competitors of a task: who they are, what they score, and the place of a run among them.
 
 `python -m leaderboard.reference house-prices` writes tasks/catalog/house-prices/field.csv. The models, in
-reference_models.py, are loaded for that only: a run reads field.csv and nothing else.
+reference_models.py, are loaded for that only: a run reads field.csv and nothing else. What the benchmark measured of whole
+systems, AutoGluon's rows and our own, joins by `--results docs/results.json`: these rows say how many seconds they took.
 """
 
 import argparse
 import csv
+import json
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import mean
+from typing import Any
 
 import numpy as np
 
@@ -20,19 +24,26 @@ from tasks.metrics import metric
 from tasks.spec import Task, load
 from tasks.submission import write_submission
 
-COLUMNS = ("name", "settings", "budget", "private", "public")
+COLUMNS = ("name", "settings", "budget", "private", "public", "seconds")
+OURS = "medalist"
 
 
 @dataclass(frozen=True)
 class Rival:
     """A row of field.csv. `budget`: what it was given, in words; `private`: its private score; `public`: its public one,
-    where it is known."""
+    where it is known; `seconds`: wall clock that a whole system took, None of a single model."""
 
     name: str
     settings: str
     budget: str
     private: float
     public: float | None = None
+    seconds: float | None = None
+
+    @property
+    def own(self) -> bool:
+        """An earlier run of ours: to be seen beside a new one, no competitor of it."""
+        return self.name.split()[0] == OURS
 
 
 def read_field(path: Path) -> list[Rival]:
@@ -41,8 +52,17 @@ def read_field(path: Path) -> list[Rival]:
         return []
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    return [Rival(row["name"], row["settings"], row["budget"], float(row["private"]),
-                  float(row["public"]) if row.get("public") else None) for row in rows]
+    return [Rival(row["name"], row.get("settings") or "", row.get("budget") or "", float(row["private"]),
+                  _number(row.get("public")), _number(row.get("seconds"))) for row in rows]
+
+
+def competitors(path: Path) -> list[Rival]:
+    """The rows of a field.csv that a run of ours is ranked among."""
+    return [rival for rival in read_field(path) if not rival.own]
+
+
+def _number(text: str | None) -> float | None:
+    return float(text) if text else None
 
 
 def rank(field: Iterable[Rival], private: float, greater_is_better: bool) -> tuple[int, tuple[str, ...]]:
@@ -68,8 +88,33 @@ def write_field(
         if scores.private is not None:
             rivals[competitor.name] = Rival(competitor.name, competitor.settings, competitor.budget, scores.private,
                                             scores.public)
-            _write([rivals[known.name] for known in COMPETITORS if known.name in rivals], field)
+            order = [known.name for known in COMPETITORS if known.name in rivals]
+            _write([rivals[name] for name in (*order, *(name for name in rivals if name not in order))], field)
     return list(rivals.values())
+
+
+def add_results(results: Sequence[Mapping[str, Any]], task: str, field: Path) -> list[Rival]:
+    """Write a row for each agent and budget that the benchmark has scores of on that task; other rows of the file stay."""
+    mine = [run for run in results if run["task"] == task and run.get("private") is not None]
+    rivals = {rival.name: rival for rival in read_field(field)}
+    for agent, budget in sorted({(run.get("agent", OURS), run["budget"]) for run in mine}):
+        runs = [run for run in mine if (run.get("agent", OURS), run["budget"]) == (agent, budget)]
+        rivals[f"{agent} {budget:g} s"] = _measured(agent, budget, runs)
+    if mine:
+        _write(list(rivals.values()), field)
+    return list(rivals.values())
+
+
+def _measured(agent: str, budget: float, runs: Sequence[Mapping[str, Any]]) -> Rival:
+    """The mean over seeds on so many processors as most seeds were run on; of several the most processors."""
+    by_slots = {slots: [run for run in runs if run["slots"] == slots] for slots in sorted({run["slots"] for run in runs})}
+    slots = max(by_slots, key=lambda count: (len(by_slots[count]), count))
+    chosen = by_slots[slots]
+    made = next((run["versions"] for run in chosen if run.get("versions")), "the embedded proposer" if agent == OURS else "")
+    public = [run["public"] for run in chosen if run.get("public") is not None]
+    given = f"{budget:g} s on {slots} processor{'s' if slots > 1 else ''}; {len(chosen)} seed{'s' if len(chosen) > 1 else ''}"
+    return Rival(f"{agent} {budget:g} s", made, given, mean(run["private"] for run in chosen), mean(public) if public else None,
+                 mean(run["seconds"] for run in chosen))
 
 
 def submitted(task: Task, raw: np.ndarray) -> np.ndarray:
@@ -100,7 +145,8 @@ def _write(rivals: Sequence[Rival], field: Path) -> None:
 
 def _row(rival: Rival) -> dict[str, str]:
     public = "" if rival.public is None else f"{rival.public:.6g}"
-    return {**asdict(rival), "private": f"{rival.private:.6g}", "public": public}
+    seconds = "" if rival.seconds is None else f"{rival.seconds:.1f}"
+    return {**asdict(rival), "private": f"{rival.private:.6g}", "public": public, "seconds": seconds}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -111,10 +157,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="*", default=(), metavar="COMPETITOR", help="these only; other rows stay")
     parser.add_argument("--data", type=Path, default=Path("data"), help="where prepared tasks lie (default: data)")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--results", type=Path, metavar="JSON", help="run nothing: add rows of what the benchmark measured")
     options = parser.parse_args(arguments)
     if not options.names and not options.all:
         parser.error(f"name tasks, or say --all; there are: {', '.join(catalogue.names())}")
-    for name in catalogue.names() if options.all else options.names:
+    if unknown := sorted(set(options.names) - set(catalogue.names())):
+        parser.error(f"no task {', '.join(unknown)}; there are: {', '.join(catalogue.names())}")
+    names = catalogue.names() if options.all else options.names
+    if options.results:
+        try:
+            results = json.loads(options.results.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            parser.error(f"{options.results} holds no results of the benchmark ({error})")
+        for name in names:
+            add_results(results, name, catalogue.folder(name) / "field.csv")
+        return 0
+    for name in names:
         built = catalogue.prepare(name, options.data, options.data / "cache")
         rivals = write_field(built / "public", built / "private", catalogue.folder(name) / "field.csv",
                              names=options.only, threads=options.threads)

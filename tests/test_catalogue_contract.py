@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from leaderboard.grade import Grade, grade
-from leaderboard.reference import rank, read_field
+from leaderboard.reference import competitors, rank
 from tasks import catalogue
 from tasks.metrics import Metric, metric
 from tasks.spec import CLASSED, Task, load
@@ -131,7 +131,7 @@ def check_scores(task: Task, built: Path, field: Path, folder: Path) -> None:
     for part in ("public", "private"):
         assert getattr(best, part) == pytest.approx(judge.best, abs=1e-9)
         assert better(judge, getattr(best, part), getattr(constant, part))
-    if rivals := read_field(field):
+    if rivals := competitors(field):
         place, _ = rank(rivals, float(constant.private or 0), judge.greater_is_better)
         assert place > max(1.0, MEDALS * len(rivals))
 

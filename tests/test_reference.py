@@ -8,7 +8,7 @@ import pytest
 from folders import rows, write_folder
 
 from leaderboard import reference_models
-from leaderboard.reference import Rival, rank, read_field, submitted, write_field
+from leaderboard.reference import Rival, add_results, competitors, rank, read_field, submitted, write_field
 from tasks.spec import load_task
 
 NAMES = [competitor.name for competitor in reference_models.COMPETITORS]
@@ -102,6 +102,29 @@ def test_a_later_call_adds_to_the_field(tmp_path: Path) -> None:
     write_field(public, private, field, names=["linear"], threads=1)
     write_field(public, private, field, names=["dummy"], threads=1)
     assert [rival.name for rival in read_field(field)] == ["dummy", "linear"]
+
+
+def _run(private: float | None, **told: object) -> dict[str, object]:
+    return {"task": "t", "budget": 300.0, "slots": 2, "seed": 0, "private": private, "public": 0.5, "seconds": 290.0, **told}
+
+
+def test_whole_systems_join_the_field_and_stay_there(tmp_path: Path) -> None:
+    public, private = _folders("binary", tmp_path)
+    field = tmp_path / "field.csv"
+    write_field(public, private, field, names=["linear"], threads=1)
+    ours = [_run(0.6), _run(0.7, slots=1), _run(0.8, slots=1, seed=1), _run(0.9, task="another")]
+    add_results([*ours, _run(None, agent="broken"), _run(0.65, agent="rival", seconds=310.0, versions="rival==2")], "t", field)
+    write_field(public, private, field, names=["dummy"], threads=1)
+    rows = read_field(field)
+    assert [rival.name for rival in rows] == ["dummy", "linear", "medalist 300 s", "rival 300 s"]
+    assert rows[2].private == pytest.approx(0.75) and rows[2].budget == "300 s on 1 processor; 2 seeds"
+    assert (rows[3].settings, rows[3].seconds, rows[0].seconds) == ("rival==2", 310.0, None)
+    assert [rival.name for rival in competitors(field)] == ["dummy", "linear", "rival 300 s"]
+
+
+def test_a_field_may_say_names_and_scores_only(tmp_path: Path) -> None:
+    (tmp_path / "field.csv").write_text("name,private\nteam,0.5\n")
+    assert read_field(tmp_path / "field.csv") == [Rival("team", "", "", 0.5)]
 
 
 def test_labels_are_submitted_by_plain_rules(tmp_path: Path) -> None:

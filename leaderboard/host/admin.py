@@ -20,7 +20,7 @@ from leaderboard.host.refusal import HostError, Refused
 from leaderboard.host.standings import Standing
 from leaderboard.host.store import competitions, members, submissions, teams, users
 from leaderboard.host.submissions import PENDING
-from leaderboard.reference import read_field
+from leaderboard.reference import competitors
 from tasks.spec import Task, load_task
 from tasks.submission import USAGE, read_answers
 
@@ -160,7 +160,7 @@ def _insert(connection: Connection, task: Task, slug: str, rules: Rules, field: 
         slug=slug, title=task.title, metric=task.metric, greater_is_better=task.greater_is_better, created=now,
         deadline=now + rules.days * clock.DAY, daily_limit=rules.daily_limit, finals=rules.finals,
         notebooks_only=rules.notebooks_only).returning(competitions.c.id)).scalar_one()
-    for rival in read_field(field) if field else ():
+    for rival in competitors(field) if field else ():
         connection.execute(insert(teams).values(
             competition=number, name=rival.name, created=now, rival=True, public=rival.public, private=rival.private))
 

@@ -13,6 +13,7 @@ from sandbox import Cost, Trial
 from tasks.decision import choose_decision
 from tasks.metrics import Metric, Undefined
 
+CHANCE = 0.5     # standard errors of a paired gap that are no reason to stop
 CUT_SHORT = 0.5  # of the boosting that the folds did, below which a fit on all rows is none of theirs
 
 
@@ -107,9 +108,24 @@ def cannot_win(
     `rivals`: fold scores of finished entries. `peers`: finished entries of the candidate's own family; the first of a
     family is given more rope, since a blend gains from what errs elsewhere. `reach`: how far the best entry is ahead
     of a constant prediction, in units of the metric; `noise`: the best entry's standard deviation over folds.
+    The best is that over all its folds: the best of many on these ones is lucky there, the more the noisier the metric.
     """
-    sign = 1.0 if judge.greater_is_better else -1.0
-    gaps = [[sign * (rival[fold] - score) for fold, score in scores.items() if fold in rival] for rival in rivals]
-    behind = max((float(np.mean(gap)) for gap in gaps if gap), default=0.0)
+    met = [rival for rival in rivals if any(fold in rival for fold in scores)]
+    if not met:
+        return False
+    best = max(met, key=lambda rival: judge.sign * float(np.mean(list(rival.values()))))
+    behind = float(np.mean([judge.sign * (best[fold] - score) for fold, score in scores.items() if fold in best]))
     rope = stopping.rope(peers=peers, folds=len(scores))
-    return behind > max(rope[0] * reach, rope[1] * noise)
+    chance = CHANCE * luck(judge, best, rivals, near=stopping.first[0] * reach) / np.sqrt(len(scores))
+    return behind > max(rope[0] * reach, rope[1] * noise, chance)
+
+
+def luck(judge: Metric, best: Mapping[int, float], rivals: Sequence[Mapping[int, float]], *, near: float) -> float:
+    """By how much the gap between two good entries differs from fold to fold: its standard deviation, the median over the
+    rivals that are no more than `near` behind the best; 0 where there is none."""
+    found = []
+    for rival in rivals:
+        gaps = np.array([judge.sign * (best[fold] - rival[fold]) for fold in best if fold in rival])
+        if rival is not best and len(gaps) > 1 and gaps.mean() <= near:
+            found.append(float(gaps.std(ddof=1)))
+    return float(np.median(found)) if found else 0.0

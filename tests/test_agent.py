@@ -192,6 +192,21 @@ def test_racing_stops_what_is_far_behind_and_spares_what_is_near() -> None:
     assert not cannot_win(metric("auc"), {0: 0.74}, rivals, peers=0, reach=0.3)
 
 
+def test_racing_does_not_ask_a_candidate_to_beat_whoever_was_lucky_on_its_fold() -> None:
+    lucky = {0: 0.82, 1: 0.76, 2: 0.76}
+    assert not cannot_win(metric("auc"), {0: 0.80}, [{0: 0.80, 1: 0.81, 2: 0.80}, lucky], peers=2, reach=0.3)
+
+
+def test_racing_knows_how_much_gaps_between_good_entries_are_chance() -> None:
+    alike = [{0: 0.80, 1: 0.80, 2: 0.80}, {0: 0.79, 1: 0.80, 2: 0.80}]
+    unlike = [{0: 0.80, 1: 0.80, 2: 0.80}, {0: 0.74, 1: 0.84, 2: 0.79}]
+    assert cannot_win(metric("auc"), {0: 0.785}, alike, peers=1, reach=0.3)
+    assert not cannot_win(metric("auc"), {0: 0.785}, unlike, peers=1, reach=0.3)
+    assert cannot_win(metric("auc"), {0: 0.76}, unlike, peers=1, reach=0.3)
+    assert not cannot_win(metric("rmse"), {0: 0.32}, [{0: 0.30, 1: 0.31}, {0: 0.38, 1: 0.25}], peers=1, reach=0.3)
+    assert not cannot_win(metric("auc"), {0: 0.5}, [{1: 0.8}], peers=1, reach=0.3)
+
+
 def test_a_mind_s_draft_is_a_view_of_its_own_and_its_change_of_an_entry_is_not() -> None:
     entries = [entry(number, Recipe("linear.biases"), 0.8) for number in (1, 2)]
     made = {name: Solution("", name, "x", "biases", written=Written("m")) for name in ("draft", "cross", "debug", "improve")}

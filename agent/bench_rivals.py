@@ -1,13 +1,14 @@
 """The rivals on the benchmark's page: scores beside ours on the same tasks and seeds, win rates, and how their runs ended."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from statistics import mean
 from typing import Any
 
 from tasks.metrics import metric
 
 OURS = "medalist"
+FEWER = "On fewer processors than the rivals, since more were not run, we had: {}."
 Z = 1.96
 
 
@@ -15,9 +16,25 @@ def rival_lines(results: Sequence[Mapping[str, Any]]) -> list[str]:
     """A section for each budget and number of processors that a rival was run with; none where none was."""
     made = []
     for budget, slots in sorted({_setting(r) for r in results if _agent(r) != OURS and "error" not in r}, reverse=True):
-        chosen = [r for r in results if _setting(r) == (budget, slots) and "error" not in r]
+        theirs = [r for r in results if _setting(r) == (budget, slots) and _agent(r) != OURS and "error" not in r]
+        ours = beside(results, budget, slots, {r["task"] for r in theirs})
+        fewer = sorted({r["task"] for r in ours if r["slots"] < slots})
         made += [f"## Rivals, {budget:g} seconds, {slots} processor{'s' if slots > 1 else ''}", "",
-                 *_scores(chosen), "", *_summary(chosen), ""]
+                 *([FEWER.format(", ".join(fewer)), ""] if fewer else []), *_scores([*ours, *theirs]), "",
+                 *_summary([*ours, *theirs]), ""]
+    return made
+
+
+def beside(
+    results: Sequence[Mapping[str, Any]], budget: float, slots: int, tasks: Collection[str],
+) -> list[Mapping[str, Any]]:
+    """Our runs to compare a setting's rivals with: of each task those on as many processors, or where there are none those
+    on the most of fewer, which is to our disadvantage."""
+    made: list[Mapping[str, Any]] = []
+    for task in sorted(tasks):
+        mine = [r for r in results if _agent(r) == OURS and r["task"] == task and r["budget"] == budget
+                and r["slots"] <= slots and "error" not in r]
+        made += [r for r in mine if r["slots"] == max(run["slots"] for run in mine)]
     return made
 
 

@@ -142,6 +142,14 @@ def test_the_page_shows_rivals_beside_us_and_how_their_runs_ended() -> None:
     assert rival_lines([_result("a", "medalist", 1.0)]) == []
 
 
+def test_rivals_are_compared_with_runs_of_ours_on_fewer_processors_where_there_are_no_others() -> None:
+    results = [_result("a", "medalist", 1.0), _result("a", "medalist", 9.0, slots=1), _result("a", "lightgbm", 2.0),
+               _result("b", "medalist", 3.0, slots=1), _result("b", "medalist", 1.0, slots=4), _result("b", "lightgbm", 2.5)]
+    text = "\n".join(rival_lines(results))
+    assert "| a | rmse ↓ | **1** | 2 |" in text and "| b | rmse ↓ | 3 | **2.5** |" in text
+    assert "On fewer processors than the rivals, since more were not run, we had: b." in text and "| 1 of 2 |" in text
+
+
 def test_a_run_says_what_the_benchmark_keeps() -> None:
     from agent.rival_run import result
 

@@ -1,7 +1,7 @@
 """The ensemble, on the host's side: best single, hill climbing with replacement, or a linear stack, whichever scores
 best cross-fitted (weights, decision and winner chosen on one half of the out-of-fold rows, scored on the other)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,11 +102,11 @@ class Arena:
 
     def _submitted(self, blend: Blend, fit_rows: np.ndarray, score_rows: np.ndarray) -> np.ndarray:
         """What would be submitted for `score_rows` with the decision chosen on `fit_rows`."""
-        decision = choose_decision(self.judge, self.truth[fit_rows], blend.apply(self._at(fit_rows)))
-        return decision.apply(blend.apply(self._at(score_rows)))
+        decision = choose_decision(self.judge, self.truth[fit_rows], blend.apply(self._at(fit_rows, blend.weights)))
+        return decision.apply(blend.apply(self._at(score_rows, blend.weights)))
 
-    def _at(self, rows: np.ndarray) -> dict[int, np.ndarray]:
-        return {number: prediction[rows] for number, prediction in self.predictions.items()}
+    def _at(self, rows: np.ndarray, members: Collection[int] | None = None) -> dict[int, np.ndarray]:
+        return {number: self.predictions[number][rows] for number in (self.predictions if members is None else members)}
 
     def _sample(self, rows: np.ndarray) -> np.ndarray:
         return rows if len(rows) <= ROWS else np.random.default_rng(self.seed).choice(rows, ROWS, replace=False)

@@ -488,3 +488,24 @@ def test_spans_and_periods_are_numbers_and_a_name_that_stands_twice_is_told() ->
     assert np.isfinite(boosters.lightgbm(frame, pd.Series(np.arange(40.0)), frame, task, rounds=5)).all()
     with pytest.raises(ValueError, match="two columns are called 'span'"):
         columns.named(pd.concat([frame, frame], axis=1), task, "numeric")
+
+
+@pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
+def test_all_train_rows_are_put_into_bins_once_and_it_changes_nothing(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(rng.normal(size=(2_600, 25)), columns=[f"x{number}" for number in range(25)])
+    target = pd.Series((rows["x0"] + rows["x1"] * rows["x2"] > 0).astype(int))
+    read: list[int] = []
+
+    def predicted() -> np.ndarray:
+        fit = getattr(boosters, library)
+        return fit(rows[:2_500], target[:2_500], rows[2_500:], card("binary", roles={}), learning_rate=0.3)
+
+    def anew(self: boosters.Table, library: str, goal: object, which: np.ndarray, make: Callable[[np.ndarray], object]) -> object:
+        read.append(len(which))
+        return make(which)
+
+    once = predicted()
+    monkeypatch.setattr(boosters.Table, "once", anew)
+    assert (predicted() == once).all()
+    assert read.count(2_500) == 3  # twice to time it

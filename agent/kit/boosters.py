@@ -10,7 +10,7 @@ Further options go to the library under its own names.
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -44,6 +44,15 @@ class Table:
     train: pd.DataFrame
     predict: pd.DataFrame
     categorical: list[str]
+    binned: dict[str, tuple[Goal, Any]] = field(default_factory=dict)  # all train rows, as a library has read them
+
+    def once(self, library: str, goal: Goal, rows: np.ndarray, make: Callable[[np.ndarray], Any]) -> Any:
+        """`make(rows)`, but all train rows are read, and put into bins, once: to time a fit, and to fit."""
+        if len(rows) < len(self.train):
+            return make(rows)
+        if library not in self.binned or self.binned[library][0] is not goal:
+            self.binned[library] = (goal, make(rows))
+        return self.binned[library][1]
 
 
 @dataclass(frozen=True)
@@ -417,7 +426,7 @@ def _lightgbm(table: Table, goal: Goal, plan: Plan, task: SimpleNamespace, param
         if time.monotonic() > plan.stop_at:
             raise lgb.callback.EarlyStopException(environment.iteration, environment.evaluation_result_list or [])
 
-    fit_on = dataset(plan.rows)
+    fit_on = table.once("lightgbm", goal, plan.rows, dataset)
     judged: list[Any] = []
     callbacks: list[Any] = [in_time]
     score = None
@@ -495,7 +504,7 @@ def _xgboost(table: Table, goal: Goal, plan: Plan, task: SimpleNamespace, params
     if plan.held is not None:
         evals = [(matrix(table.train, plan.held), "held")]
         callbacks.insert(0, xgb.callback.EarlyStopping(rounds=plan.patience))
-    fit_on = matrix(table.train, plan.rows)
+    fit_on = table.once("xgboost", goal, plan.rows, lambda rows: matrix(table.train, rows))
     model = xgb.train(settings, fit_on, plan.rounds, evals=evals, callbacks=callbacks, verbose_eval=False)
     best = model.best_iteration + 1 if plan.held is not None else model.num_boosted_rounds()
     margin = goal.loss == "cox"

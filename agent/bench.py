@@ -24,6 +24,7 @@ from agent.bench_page import page, write_plots
 from agent.bench_run import OURS, Cell, made_of, run_cell
 from agent.output import UsageError, positive, whole
 from agent.rivals import rival
+from agent.timed import stop
 from tasks import catalogue
 
 _docs = Path(__file__).parent.parent / "docs"
@@ -44,10 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress, ThreadPoolExecutor(options.parallel) as threads:
         bar = progress.add_task(f"{len(cells)} runs of {options.budget:g} s", total=len(cells))
-        for result in threads.map(lambda cell: _run(cell, options, store), cells):
-            failed += [line(result)] if "error" in result else []
-            progress.advance(bar)
-            progress.console.print(line(result), markup=False, highlight=False)
+        try:
+            for result in threads.map(lambda cell: _run(cell, options, store), cells):
+                failed += [line(result)] if "error" in result else []
+                progress.advance(bar)
+                progress.console.print(line(result), markup=False, highlight=False)
+        except KeyboardInterrupt:
+            stop()
+            threads.shutdown(cancel_futures=True)
+            raise UsageError("stopped by hand; what had ended is kept, and the same command goes on from there") from None
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(page(store.results, plots=write_plots(store.results, options.out)))
     print(page(store.results))

@@ -3,12 +3,23 @@
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 POLL_SECONDS = 0.05
+_stopped = threading.Event()
+
+
+class Stopped(Exception):
+    """The command was killed because `stop` was called."""
+
+
+def stop() -> None:
+    """Kill every command that runs here, and those that are yet to begin: by hand, from another thread."""
+    _stopped.set()
 
 
 @dataclass(frozen=True)
@@ -27,7 +38,7 @@ def timed(
     folder: Path | None = None, environment: Mapping[str, str] | None = None, apart: bool = False,
 ) -> Timed:
     """out, errors: files for what it prints (both in `out` where there is no other). folder: where it runs. apart: in a
-    session of its own, of which nothing is left running."""
+    session of its own, of which nothing is left running. Raises Stopped after `stop`."""
     started = time.monotonic()
     with out.open("wb") as printed, (errors or out).open("ab") as complained:
         process = subprocess.Popen(command, stdout=printed, stderr=complained if errors else printed, stdin=subprocess.DEVNULL,
@@ -38,7 +49,7 @@ def timed(
         seconds = time.monotonic() - started
         if first is None and look_for is not None and look_for.exists():
             first = seconds
-        if not killed and seconds > kill_after:
+        if not killed and (seconds > kill_after or _stopped.is_set()):
             _kill(process.pid, apart)
             killed = True
         time.sleep(POLL_SECONDS)
@@ -47,6 +58,8 @@ def timed(
     seconds = time.monotonic() - started
     if apart:
         _kill(process.pid, apart)  # what it left running
+    if _stopped.is_set():
+        raise Stopped
     if first is None and look_for is not None and look_for.exists():
         first = seconds
     return Timed(None if killed else process.returncode, seconds, used.ru_utime + used.ru_stime, first)

@@ -1,7 +1,12 @@
 """Rivals run in processes of their own and are graded as we are; whatever they do is counted as what it is."""
 
 import ast
+import os
 import re
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +14,7 @@ import pytest
 from folders import rows, write_folder
 from lookalikes import prepared as lookalike
 
-from agent import mlebench, rivals
+from agent import mlebench, rivals, timed
 from agent.bench_rivals import interval, rival_lines, wins
 from agent.output import UsageError
 from agent.rival_run import RivalRun, environment, run_rival
@@ -155,3 +160,19 @@ def test_a_run_says_what_the_benchmark_keeps() -> None:
 
     assert result(RivalRun("crash", 1.23456, 0.5, "why")) == {
         "status": "crash", "seconds": 1.235, "cpu_seconds": 0.5, "reason": "why"}
+
+
+def test_what_runs_is_killed_when_the_benchmark_is_stopped_by_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(timed, "_stopped", threading.Event())
+    command = [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(600)"]
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(timed.timed, command, out=tmp_path / "out", kill_after=600.0, apart=True)
+        while not (tmp_path / "out").exists() or not (tmp_path / "out").read_text():
+            time.sleep(0.01)
+        timed.stop()
+        with pytest.raises(timed.Stopped):
+            running.result()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "out").read_text()), 0)

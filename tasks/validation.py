@@ -23,6 +23,7 @@ from tasks.tables import TaskError, as_dates, as_numbers, together, typed
 Rows = np.ndarray
 Folds = tuple[tuple[Rows, Rows], ...]
 TIME_WORDS = re.compile(r"(?i)(^|[_\W])(date|day|week|month|year|yr|time|timestamp|epoch|period|quarter)s?($|[_\W])")
+ENTITIES = ("patient", "subject", "person", "user", "customer", "client", "speaker", "author", "participant", "session")
 SAME_ENTITIES = 0.05  # a column whose levels in train are had by fewer test rows names entities, and test has others
 LARGE_FOLDS = 3
 LARGE_ROWS = 50_000  # three folds instead of five: the time buys better models, and the folds are large enough
@@ -93,11 +94,12 @@ def design(
 
 def units(plan: Plan, train: pd.DataFrame, test: pd.DataFrame) -> tuple[Rows, Rows] | None:
     """Codes of the train and of the test rows, equal where rows are no independent draws: those of a group, or of a moment
-    of a plan in time where moments have several rows. None where every row is its own, or test has no such column."""
+    of a plan in time where moments have several rows. None where every train row is its own."""
     name = plan.group or plan.time
-    if name is None or name not in test:
+    if name is None:
         return None
-    codes = pd.factorize(together(train[name], test[name]), use_na_sentinel=True)[0]
+    others = test[name] if name in test else pd.Series(np.nan, test.index)  # without one each test row is its own
+    codes = pd.factorize(together(train[name], others), use_na_sentinel=True)[0]
     codes = np.where(codes < 0, codes.max() + 1 + np.arange(len(codes)), codes)
     mine = codes[: len(train)]
     if len(mine) < 1.5 * len(np.unique(mine)):
@@ -268,7 +270,17 @@ def _group_column(task: Task, train: pd.DataFrame, test: pd.DataFrame, roles: di
     for name in roles:
         if _names_entities(train, test, name, roles[name]):
             return name, "its values repeat in train.csv and hardly any is in test.csv"
+    for name in (c for c in train.columns if c not in test.columns and c not in task.targets and _identifies(c)):
+        levels = train[name].nunique()
+        if levels >= 10 and len(train) >= 1.5 * levels:
+            return name, "it identifies, its values repeat in train.csv and test.csv lacks it"
     return None, ""
+
+
+def _identifies(name: str) -> bool:
+    """Whether a column's name says that it tells who or what was observed: PatientID, user_id, subject."""
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
+    return bool(words) and (words[-1].lower() == "id" or words[-1].lower() in ENTITIES)
 
 
 def _names_entities(train: pd.DataFrame, test: pd.DataFrame, name: str, role: str) -> bool:

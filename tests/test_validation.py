@@ -99,6 +99,20 @@ def test_entities_that_test_shares_are_no_groups(tmp_path: Path) -> None:
     assert planned(write_folder(tmp_path, train, test, test[["id"]].assign(y=0.5)))[3].scheme == "stratified"
 
 
+@pytest.mark.parametrize(("name", "grouped"), [("PatientID", True), ("session_id", True), ("subject", True), ("grid", False)])
+def test_who_is_named_in_train_alone_does_not_straddle_folds(tmp_path: Path, name: str, grouped: bool) -> None:
+    who = np.repeat(np.arange(60), 10)
+    train = binary(600, **{name: who * 7 + 1000})
+    test = rows(100, first=600)
+    folder = write_folder(tmp_path / "task", train, test, test[["id"]].assign(y=0.5), toml='targets = ["y"]')
+    plan = planned(folder)[3]
+    assert plan.group == (name if grouped else None)
+    if grouped:
+        assert all(not set(who[fit]) & set(who[validate]) for fit, validate in plan.folds)
+        arrays = prepared(folder, tmp_path / "run")[3]
+        assert len(np.unique(arrays.units)) == 60 and len(np.unique(arrays.test_units)) == 100
+
+
 def test_one_group_only_falls_back_to_shuffled_rows(tmp_path: Path) -> None:
     test = rows(40, first=60).assign(site="b")
     folder = write_folder(tmp_path, binary(60, site="a"), test, test[["id"]].assign(y=0.5), toml='group = "site"')

@@ -83,12 +83,20 @@ def correlation_with_order(values: pd.Series) -> float:
 
 
 def check_groups(task: Task, train: pd.DataFrame, test: pd.DataFrame) -> None:
-    """Groups that go to the test were drawn at random: nothing but the groups tells train and test apart."""
+    """Groups that go to the test were drawn at random: nothing but the groups tells train and test apart, and what number a
+    group has tells nothing of its answers, neither does that of the group before it."""
     if task.group is None or task.time:
         return
     roles = survey(train, test, id=task.id, targets=task.targets, text=task.text, assets=task.assets_folder).roles
     told, columns = adversarial(train, test, {c: r for c, r in roles.items() if c != task.group}, seed=0, group=task.group)
     assert told is not None and told < 0.6, columns
+    if train[task.group].dtype.kind in "iu":
+        for values in columns_of(task, train):
+            means = values.groupby(train[task.group]).mean().to_numpy()  # in the order of the groups' numbers
+            for order in (np.arange(len(means) - 1), pd.Series(means[:-1]).rank().to_numpy()):
+                with np.errstate(invalid="ignore"):
+                    told = np.nan_to_num(np.corrcoef(pd.Series(means[1:]).rank(), order)[0, 1])  # none: all means are alike
+                assert abs(told) < max(0.12, SUSPICIOUS / np.sqrt(len(means))), f"{values.name} by the number of {task.group}"
 
 
 def check_hints(task: Task, train: pd.DataFrame, test: pd.DataFrame) -> None:

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 from tasks import packaged, splitting
 
 
@@ -10,6 +13,7 @@ def prepare(raw: Path, public: Path, private: Path) -> None:
     parts = ["outpdol", "drugdol", "suppdol", "mentdol", "inpdol", "totadm", "inpmis", "mentvis", "mdvis", "notmdvis",
              "lnmeddol", "binexp"]
     years = packaged.rdataset(raw, "sampleSelection/RandHIE").drop(columns=parts).rename(columns={"zper": "person"})
-    years["person"] = years["person"].rank(method="dense").astype(int)
+    person = pd.factorize(years["person"])[0]  # whose order tells of plan and year
+    years["person"] = 1 + np.random.default_rng(2500).permutation(person.max() + 1)[person]
     split = splitting.grouped_split(years, "person", test_share=0.25, seed=25)
     splitting.write_competition(split, public, private, seed=25)

@@ -509,3 +509,15 @@ def test_all_train_rows_are_put_into_bins_once_and_it_changes_nothing(library: s
     monkeypatch.setattr(boosters.Table, "once", anew)
     assert (predicted() == once).all()
     assert read.count(2_500) == 3  # twice to time it
+
+
+@pytest.mark.parametrize(("kind", "metric", "pure"), [("multiclass", "f1_macro", True), ("multiclass", "log_loss", False),
+                                                      ("binary", "f1", False)])
+def test_leaves_are_pure_where_right_answers_of_several_classes_count(kind: str, metric: str, pure: bool) -> None:
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(rng.normal(size=(300, 4)), columns=list("abcd"))
+    task = card(kind, metric=metric, roles={})
+    target = pd.Series(rng.integers(len(task.classes), size=300))
+    chance = forests.extra_trees(rows, target, rows, task, trees=10)
+    own = chance[np.arange(300), target] if kind == "multiclass" else np.where(target == 1, chance, 1 - chance)
+    assert (own.min() > 0.999) == pure

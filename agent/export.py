@@ -57,7 +57,7 @@ def export(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     needs = _write_code(partial, members, kit)
-    made = arrays.data / "prepared" / sentences.NAME  # counts of texts are made again, the same
+    made = arrays.data / "prepared" / sentences.NAME  # counts of texts and pixels of images are made again, the same
     if made.exists() and "kit.sentences" in needs.modules:
         shutil.copytree(made, partial / "prepared" / sentences.NAME)
     _write_facts(partial, task, arrays, members, blend, decision, seconds)

@@ -1,12 +1,11 @@
 """Reads columns of image paths or of pixels, describes images by numbers and fits a small convolutional network.
 
-Pillow and torch are imported when a function needs them.
+Torch is imported when a function needs it.
 """
 
 import math
 import re
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,9 +13,10 @@ import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 
-from . import clock, columns, losses, nets
+from . import clock, columns, losses, nets, pixels
 
-LARGEST = 64  # pixels a side that a network on one or two CPU threads can afford
+FIRST = 50  # images, whose sides decide how large all of them are read
+SMALL = 32  # pixels a side, of images that are described by numbers
 
 
 def load(frame: pd.DataFrame, task: SimpleNamespace, *, size: int | None = None) -> np.ndarray:
@@ -28,55 +28,8 @@ def load(frame: pd.DataFrame, task: SimpleNamespace, *, size: int | None = None)
     names = columns.named(frame, task, "image")
     if not names:
         raise ValueError(f"no image column among {list(frame.columns)}; the card's roles must name one")
-    side = size or _side(frame, names, task)
-    return np.concatenate([_column(frame[name], task, side) for name in names], axis=1)
-
-
-def _column(paths: pd.Series, task: SimpleNamespace, side: int) -> np.ndarray:
-    images = [_read(path, task, side) for path in paths]
-    colours = any(image.ndim == 3 and np.ptp(image.astype(int), axis=2).any() for image in images)
-    out = np.zeros((len(images), 3 if colours else 1, side, side), dtype=np.uint8)
-    for place, image in zip(out, images, strict=True):
-        place[:] = image.transpose(2, 0, 1)[: len(place)]
-    return out
-
-
-def _read(path: object, task: SimpleNamespace, side: int) -> np.ndarray:
-    """One image as (side, side, 3) uint8."""
-    from PIL import Image
-
-    if not isinstance(path, str) or not path:
-        return np.zeros((side, side, 3), dtype=np.uint8)
-    file = _file(path, task)
-    with Image.open(file) as image:
-        deep = image.mode.startswith("I") or image.mode == "F"
-        colour = (Image.fromarray(_eight_bits(np.asarray(image))) if deep else image).convert("RGB")
-    return np.asarray(colour if colour.size == (side, side) else colour.resize((side, side), Image.Resampling.BOX))
-
-
-def _eight_bits(values: np.ndarray) -> np.ndarray:
-    top = 65535 if values.max(initial=0) > 255 else 255
-    return (values.astype(float) * (255 / top)).clip(0, 255).astype(np.uint8)
-
-
-def _file(path: str, task: SimpleNamespace) -> Path:
-    if task.assets is None:
-        raise FileNotFoundError(f"image {path!r} given, but the card has no assets folder; set its assets")
-    file = Path(task.assets) / path
-    if not file.is_file():
-        raise FileNotFoundError(f"no image {path!r} below {task.assets}; the column must hold paths below assets")
-    return file
-
-
-def _side(frame: pd.DataFrame, names: list[str], task: SimpleNamespace) -> int:
-    """The commonest longer side among the first images, at least 8 and at most 64."""
-    from PIL import Image
-
-    sides = []
-    for path in (p for p in frame[names[0]].head(50) if isinstance(p, str) and p):
-        with Image.open(_file(path, task)) as image:
-            sides.append(max(image.size))
-    return int(np.clip(np.median(sides), 8, LARGEST)) if sides else 32
+    side = size or pixels.side_of(frame[names[0]].head(FIRST), task)
+    return np.concatenate([pixels.squares(list(frame[name]), task, side) for name in names], axis=1)
 
 
 def _both(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, size: int | None) -> np.ndarray:
@@ -127,7 +80,7 @@ def features(
     predict: pd.DataFrame,
     task: SimpleNamespace,
     *,
-    size: int = 32,
+    size: int = SMALL,
     components: int = 32,
     name: str = "image",
 ) -> columns.Frames:

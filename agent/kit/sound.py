@@ -3,7 +3,6 @@
 A picture is 64 bands high, low below, and 128 frames wide; its name ends with SUFFIX, and white is its loudest point.
 """
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,9 +10,9 @@ import pandas as pd
 from scipy import fft
 from sklearn.decomposition import PCA
 
-from . import columns
+from . import columns, pixels
 
-SUFFIX = ".spectrogram.png"
+SUFFIX = pixels.SUFFIX
 DECIBELS = 80.0
 COEFFICIENTS = 20
 
@@ -21,15 +20,11 @@ COEFFICIENTS = 20
 def pictures(frame: pd.DataFrame, task: SimpleNamespace, name: str) -> tuple[np.ndarray, np.ndarray]:
     """One column's spectrograms (n, bands, frames) in decibels below the loudest, the lowest band first, and for each
     the loudest point's decibels and the sound's seconds (n, 2). A row without a sound is silence."""
-    from PIL import Image
-
-    shown, told = np.full((len(frame), 64, 128), -DECIBELS, dtype=np.float32), np.zeros((len(frame), 2))
-    for row, path in enumerate(frame[name]):
-        if isinstance(path, str) and path.endswith(SUFFIX):
-            with Image.open(Path(task.assets) / path) as image:
-                shown[row] = np.asarray(image, dtype=np.float32)[::-1] * (DECIBELS / 255) - DECIBELS
-                told[row] = [float(number) for number in str(image.info.get("sound", "0 0")).split()]
-    return shown, told
+    grey, told = pixels.spectrograms(list(frame[name]), task)
+    loud = grey[:, ::-1].astype(np.float32)
+    loud *= DECIBELS / 255
+    loud -= DECIBELS
+    return loud, told
 
 
 def features(

@@ -10,7 +10,7 @@ from agent.syntax import parse
 BLOCK = ["train", "predict", "task"]
 LABELLED = ["train", "target", "predict", "task"]
 INSIDE = ("batch_ensemble", "boosters", "calendar", "clock", "heads", "linear", "losses", "nets", "ngrams", "packed",
-          "prepared", "residual", "training")
+          "pixels", "prepared", "residual", "training")
 # modules whose other functions are parts of their models, not tools
 MOST = 240  # characters of a docstring
 

@@ -12,6 +12,7 @@ from tasks.decision import Decision, choose_decision, half, standard_error
 from tasks.metrics import Metric, Undefined, metric
 
 ROWS = 10_000
+CELLS = 2_000_000  # probabilities of one member that a stack reads: it holds those of all members at once
 MEMBERS = 20
 STEPS = 30
 PATIENCE = 4
@@ -146,6 +147,7 @@ class Arena:
         """Weights by a penalised least-squares or log-loss fit in link space, shrunk towards the plain mean."""
         link = stack_link(self.kind, self.judge)
         numbers = list(self.predictions)
+        rows = rows[: max(1, CELLS // self.predictions[numbers[0]][0].size)]
         views = np.stack([linked(self.predictions[number][rows], link) for number in numbers])
         weights, bias = _fit_stack(views, self.truth[rows], link)
         return Blend("linear stack", link, dict(zip(numbers, weights.tolist(), strict=True)), bias)
@@ -170,7 +172,7 @@ def stack_link(kind: str, judge: Metric) -> str:
     """Where a linear stack is fitted; empty where none is defined."""
     if kind == "regression" or kind == "ordinal":
         return "log1p" if judge.name == "rmsle" else "identity"
-    return {"binary": "logit", "multiclass": "log"}.get(kind, "")
+    return {"binary": "logit", "multilabel": "logit", "multiclass": "log"}.get(kind, "")
 
 
 def _fit_stack(views: np.ndarray, truth: np.ndarray, link: str) -> tuple[np.ndarray, float]:
@@ -200,7 +202,7 @@ def _loss(total: np.ndarray, target: np.ndarray, link: str) -> tuple[float, np.n
     if link == "logit":
         probability = unlinked(total, link)
         value = np.logaddexp(0.0, total).mean() - (target * total).mean()
-        return float(value), (probability - target) / n
+        return float(value), (probability - target) / total.size
     if link == "log":
         probability = unlinked(total, link)
         value = -np.log(np.clip(probability[np.arange(n), target], 1e-15, 1.0)).mean()

@@ -169,6 +169,17 @@ def test_members_that_are_all_too_unsure_blend_into_true_probabilities(kind: str
     assert made.honest < judge.score(truth, mean) - 2 * made.standard_error
 
 
+def test_targets_of_other_scales_are_stacked_together() -> None:
+    """Members that all stay too near to the mean, in thousands and in thousandths: both columns gain."""
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(1500, 2)) * [1000.0, 0.001]
+    views = {n: 0.6 * truth + 0.1 * rng.normal(size=(1500, 2)) * [1000.0, 0.001] for n in range(1, 4)}
+    made = build(metric("mean_rmse"), "multiregression", truth, views, seed=0)
+    raw, mean = made.blend.apply(views), Blend("mean", "identity", dict.fromkeys(views, 1 / 3)).apply(views)
+    assert made.blend.method == "linear stack" and made.blend.bias == 0.0
+    assert (np.abs(raw - truth).mean(axis=0) < 0.5 * np.abs(mean - truth).mean(axis=0)).all()
+
+
 @pytest.mark.parametrize(("kind", "judge"), [("multiclass", "log_loss"), ("multiclass", "f1_macro")])
 def test_distributions_blend_into_distributions(kind: str, judge: str) -> None:
     rng = np.random.default_rng(0)

@@ -12,6 +12,7 @@ from tasks.decision import Decision, choose_decision, half, standard_error
 from tasks.metrics import Metric, Undefined, metric
 
 ROWS = 10_000
+CELLS = 2_000_000  # probabilities of one member that a stack reads: it holds those of all members at once
 MEMBERS = 20
 STEPS = 30
 PATIENCE = 4
@@ -146,6 +147,7 @@ class Arena:
         """Weights by a penalised least-squares or log-loss fit in link space, shrunk towards the plain mean."""
         link = stack_link(self.kind, self.judge)
         numbers = list(self.predictions)
+        rows = rows[: max(1, CELLS // self.predictions[numbers[0]][0].size)]
         views = np.stack([linked(self.predictions[number][rows], link) for number in numbers])
         weights, bias = _fit_stack(views, self.truth[rows], link)
         return Blend("linear stack", link, dict(zip(numbers, weights.tolist(), strict=True)), bias)
@@ -168,23 +170,28 @@ def climb_link(judge: Metric) -> str:
 
 def stack_link(kind: str, judge: Metric) -> str:
     """Where a linear stack is fitted; empty where none is defined."""
-    if kind == "regression" or kind == "ordinal":
-        return "log1p" if judge.name == "rmsle" else "identity"
-    return {"binary": "logit", "multiclass": "log"}.get(kind, "")
+    if kind in ("regression", "ordinal", "multiregression"):
+        return "log1p" if judge.name in ("rmsle", "mean_rmsle") else "identity"
+    return {"binary": "logit", "multilabel": "logit", "multiclass": "log"}.get(kind, "")
 
 
 def _fit_stack(views: np.ndarray, truth: np.ndarray, link: str) -> tuple[np.ndarray, float]:
-    """views: (members, n) or (members, n, k) in link space. Returns weights (members,) and a bias."""
-    members = len(views)
+    """views: (members, n) or (members, n, k) in link space. Returns weights (members,) and a bias, 0 where it can be none: a
+    distribution's is lost when it is scaled, and numeric targets have no bias in common."""
+    members, chances = len(views), link in ("logit", "log")
     start = np.append(np.full(members, 1.0 / members), 0.0)
-    target = truth.astype(int) if link in ("logit", "log") else linked(truth.astype(float), link)
-    scale = 1.0 if link in ("logit", "log") else max(float(np.var(target)), 1e-12)
+    target = truth.astype(int) if chances else linked(truth.astype(float), link)
+    if not chances and target.ndim == 2:  # a target's errors count by its scale, as in a mean of RMSEs, not by its square
+        widths = np.sqrt(np.maximum(target.std(axis=0), 1e-12))
+        views, target = views / widths, target / widths
+    scale = 1.0 if chances else max(float(np.var(target, axis=0).mean()), 1e-12)
+    biased = link == "logit" or (link != "log" and target.ndim == 1)
 
     def loss(point: np.ndarray) -> tuple[float, np.ndarray]:
         total = np.tensordot(point[:-1], views, axes=1) + point[-1]
         value, slope = _loss(total, target, link)
         axes = tuple(range(1, views.ndim))
-        gradient = np.append((views * slope).sum(axis=axes), 0.0 if link == "log" else slope.sum())
+        gradient = np.append((views * slope).sum(axis=axes), slope.sum() if biased else 0.0)
         pull = point[:-1] - 1.0 / members
         gradient[:-1] = gradient[:-1] / scale + 2 * SHRINK * members * pull
         gradient[-1] /= scale
@@ -200,12 +207,12 @@ def _loss(total: np.ndarray, target: np.ndarray, link: str) -> tuple[float, np.n
     if link == "logit":
         probability = unlinked(total, link)
         value = np.logaddexp(0.0, total).mean() - (target * total).mean()
-        return float(value), (probability - target) / n
+        return float(value), (probability - target) / total.size
     if link == "log":
         probability = unlinked(total, link)
         value = -np.log(np.clip(probability[np.arange(n), target], 1e-15, 1.0)).mean()
         return float(value), (probability - np.eye(total.shape[1])[target]) / n
-    return float(((total - target) ** 2).mean()), 2 * (total - target) / n
+    return float(((total - target) ** 2).mean()), 2 * (total - target) / total.size
 
 
 def _best(judge: Metric, truth: np.ndarray, predictions: Predictions) -> dict[int, np.ndarray]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from agent.bandit import Bandit
-from agent.blend import Blend, ranks
+from agent.blend import Blend, ranks, unlinked
 from agent.ensemble import build
 from agent.portfolio import SEASON, opening
 from agent.proposers.embedded import Embedded
@@ -150,6 +150,34 @@ def test_noise_entries_do_not_lift_the_honest_estimate() -> None:
     made = build(metric("auc"), "binary", truth, predictions, seed=0)
     assert made.score > made.honest
     assert abs(made.honest - 0.5) < 3 * made.standard_error
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
+def test_members_that_are_all_too_unsure_blend_into_true_probabilities(kind: str) -> None:
+    """A mean of such members is too unsure too: the stack's weights need not sum to one, which makes it a calibration."""
+    rng = np.random.default_rng(0)
+    shape = {"binary": (1500,), "multiclass": (1500, 3), "multilabel": (1500, 3)}[kind]
+    odds = 2.0 * rng.normal(size=shape)
+    chances = np.exp(odds) / np.exp(odds).sum(1, keepdims=True) if kind == "multiclass" else 1 / (1 + np.exp(-odds))
+    drawn = rng.random((1500, 1) if kind == "multiclass" else shape)
+    truth = (chances.cumsum(1) < drawn).sum(1) if kind == "multiclass" else (drawn < chances).astype(int)
+    link, judge = ("log" if kind == "multiclass" else "logit"), metric("mean_log_loss" if kind == "multilabel" else "log_loss")
+    views = {n: unlinked(0.4 * odds + 0.2 * rng.normal(size=shape), link) for n in range(1, 4)}
+    made = build(judge, kind, truth, views, seed=0)
+    mean = Blend("mean", "identity", dict.fromkeys(views, 1 / 3)).apply(views)
+    assert made.blend.method == "linear stack" and sum(made.blend.weights.values()) > 1.5
+    assert made.honest < judge.score(truth, mean) - 2 * made.standard_error
+
+
+def test_targets_of_other_scales_are_stacked_together() -> None:
+    """Members that all stay too near to the mean, in thousands and in thousandths: both columns gain."""
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(1500, 2)) * [1000.0, 0.001]
+    views = {n: 0.6 * truth + 0.1 * rng.normal(size=(1500, 2)) * [1000.0, 0.001] for n in range(1, 4)}
+    made = build(metric("mean_rmse"), "multiregression", truth, views, seed=0)
+    raw, mean = made.blend.apply(views), Blend("mean", "identity", dict.fromkeys(views, 1 / 3)).apply(views)
+    assert made.blend.method == "linear stack" and made.blend.bias == 0.0
+    assert (np.abs(raw - truth).mean(axis=0) < 0.5 * np.abs(mean - truth).mean(axis=0)).all()
 
 
 @pytest.mark.parametrize(("kind", "judge"), [("multiclass", "log_loss"), ("multiclass", "f1_macro")])

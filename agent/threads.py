@@ -1,0 +1,139 @@
+"""How many threads a trial gets: one, side by side with others, or all that the run has. What the run has measured decides.
+
+Side by side is the rule: no trial waits for another one's threads, so more folds end in a second. All threads are for what
+gains by ending sooner: the first entry, and one that would else miss the deadline. One early entry is run both ways, fold by
+fold; where all threads turn out to give more folds a second as well (side by side, trials may slow each other), they stay.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from leaderboard.record import Entry
+
+ROWS_A_THREAD = 5_000  # with fewer, threads wait for each other
+MARGIN = 1.05          # times as many folds a second that all threads must give, so that no noise decides
+TRIES = 4              # entries after the first that are run both ways until one has an answer
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What one trial of an entry took. `told`: it took over what another fold had found, so that it had less to do. `rows`:
+    that it was fitted on."""
+
+    fold: int
+    threads: int
+    told: bool
+    rows: int
+    wall_seconds: float
+    cpu_seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Room:
+    """What an entry is given: during its first `itself` folds no other entry is begun, the first `single` folds run one at a
+    time."""
+
+    itself: int = 0
+    single: int = 0
+
+
+NO_ROOM = Room()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Seconds that folds of one entry took with the same to do: alone on all threads, and on one thread beside others."""
+
+    entry: int
+    threads: int
+    alone: float
+    beside: float
+
+    @property
+    def speed_up(self) -> float:
+        return self.beside / max(self.alone, 1e-9)
+
+    @property
+    def pays(self) -> bool:
+        """Whether folds one after another on all threads give more of them a second than as many side by side."""
+        return self.speed_up > MARGIN * self.threads
+
+    def __str__(self) -> str:
+        better = "one after another on all threads gives more" if self.pays else "side by side gives more"
+        return (f"a fold of entry {self.entry} took {self.alone:.1f} s on {self.threads} threads and {self.beside:.1f} s on one "
+                f"beside others: {better}")
+
+
+@dataclass(frozen=True)
+class Threads:
+    """The rules for a run of so many slots, in which a trial may have `most` threads; 1: all is side by side."""
+
+    slots: int
+    most: int
+
+    def room(self, entries: Sequence[Entry], folds: int, *, measuring: bool = False) -> Room:
+        """For the next entry, whatever it is. measuring: an entry in flight is being run both ways."""
+        tried, known = [entry for entry in entries if entry.number], comparison(entries)
+        if known is not None and self.most == self.slots:
+            return Room(folds, folds) if known.pays else NO_ROOM
+        if self.most == 1 or len(tried) > TRIES:
+            return NO_ROOM
+        if not any(entry.status == "ok" for entry in tried):
+            return Room(itself=folds)
+        return Room(2, 2) if folds > 2 and self.most == self.slots and not measuring else NO_ROOM
+
+    def late(self, seconds: float, folds: int, left: float) -> bool:
+        """Whether an entry whose folds take so many seconds on one thread would miss the deadline unless it had all."""
+        rounds = 1 + math.ceil((folds - 1) / self.slots)
+        return self.most > 1 and rounds * seconds > left
+
+    def shared(self, free: int, trials: int) -> list[int]:
+        """Threads for each of the trials that are ready: all free slots are shared out, each trial has at least one."""
+        each, over = divmod(free, trials)
+        return [min(self.most, each + (k < over)) for k in range(trials)]
+
+
+def most_threads(slots: int, available: int, rows: int) -> int:
+    """That a trial of this run may have. available: that the executor can give to one."""
+    return max(1, min(slots, available, rows // ROWS_A_THREAD))
+
+
+def comparison(entries: Iterable[Entry]) -> Comparison | None:
+    """The first entry that was run both ways; None before."""
+    fits = [(entry.number, fit) for entry in entries for fit in fits_of(entry)]
+    most = max((fit.threads for _, fit in fits), default=1)
+    for entry, told in dict.fromkeys((number, fit.told) for number, fit in fits):
+        same = [fit for number, fit in fits if (number, fit.told) == (entry, told)]
+        alone, beside = ([_pace(fit) for fit in same if fit.threads == threads] for threads in (most, 1))
+        if most > 1 and alone and beside:
+            rows = float(np.mean([fit.rows for fit in same]))
+            return Comparison(entry, most, rows * float(np.mean(alone)), rows * float(np.mean(beside)))
+    return None
+
+
+def fits_of(entry: Entry) -> list[Fit]:
+    """The entry's trials that ended well, in the order in which they did; none in an older record."""
+    return [Fit(**fit) for fit in entry.params.get("fits", ())]
+
+
+def threads_of(entry: Entry) -> str:
+    """How many threads the folds had, in their order: `2 1 1`; just `1` where none had more."""
+    counts = [fit.threads for fit in sorted(fits_of(entry), key=lambda fit: fit.fold)]
+    return " ".join(map(str, counts)) if max(counts, default=1) > 1 else "1" if counts else ""
+
+
+def slot_seconds(entry: Entry) -> float:
+    """Wall clock of the entry's trials, times the slots that each one held."""
+    fits = fits_of(entry)
+    return sum(fit.wall_seconds * fit.threads for fit in fits) if fits else entry.cost_wall_seconds
+
+
+def _pace(fit: Fit) -> float:
+    return fit.wall_seconds / max(fit.rows, 1)

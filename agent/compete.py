@@ -137,7 +137,8 @@ class Game:
         self.held: list[Solution] = []  # they want vectors that are not there yet
         self.put_off: list[Solution] = []  # they miss the deadline unless they have all threads
         given = executor.threads if setting.device == "cpu" and setting.policy.threads else 1
-        self.threads = Threads(setting.slots, most_threads(setting.slots, given, setting.arrays.n_train))
+        rules = Threads(setting.slots, most_threads(setting.slots, given, setting.arrays.n_train))
+        self.threads = rules.knowing(state.entries)
 
     def left(self) -> float:
         return self.setting.deadline - self.clock()
@@ -407,6 +408,7 @@ class Game:
         if before is None and (found := comparison(self.state.entries)) is not None:
             self.record.event(self.setting.run, "threads", {**asdict(found), "pays": found.pays})
             self.view.note(str(found))
+        self.threads = self.threads.knowing(self.state.entries)
         self.view.entry(entry, best_entry(self.state.entries, self.judge))
         if entry.number == 0 and entry.status == "invalid" and 0 in self.state.test:
             self._submit(self._unscored(0))

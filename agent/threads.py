@@ -7,7 +7,7 @@ fold; where all threads turn out to give more folds a second as well (side by si
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from leaderboard.record import Entry
 
 ROWS_A_THREAD = 5_000  # with fewer, threads wait for each other
 MARGIN = 1.05          # times as many folds a second that all threads must give, so that no noise decides
+HELPS = 1.1            # times as soon that a fold must end, or processors that it must keep busy, for more threads to be given
 TRIES = 4              # entries after the first that are run both ways until one has an answer
 
 
@@ -77,6 +78,13 @@ class Threads:
 
     slots: int
     most: int
+
+    def knowing(self, entries: Sequence[Entry]) -> "Threads":
+        """The rules after these entries: where more threads end a fold hardly sooner, or find no processor (the machine has
+        other work, the code is of one thread), no trial has them."""
+        known, wide = comparison(entries), [fit for entry in entries for fit in fits_of(entry) if fit.threads > 1]
+        used = max((fit.cpu_seconds / max(fit.wall_seconds, 1e-9) for fit in wide), default=math.inf)
+        return replace(self, most=1) if (known.speed_up if known else used) < HELPS else self
 
     def room(self, entries: Sequence[Entry], folds: int, *, measuring: bool = False) -> Room:
         """For the next entry, whatever it is. measuring: an entry in flight is being run both ways."""

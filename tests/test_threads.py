@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -83,6 +84,17 @@ class Recorded:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         pass
+
+
+class Priced(Local):
+    """The real sandbox; what a trial costs is what was recorded, since on a busy machine two threads help nothing."""
+
+    def run(
+        self, source: str, *, inputs: Mapping[str, Path], limits: Limits, shape: tuple[int, ...], card: Mapping[str, object],
+    ) -> Trial:
+        trial = super().run(source, inputs=inputs, limits=limits, shape=shape, card=card)
+        wall = {1: 5.6, 2: 3.1}[limits.threads]
+        return replace(trial, cost=Cost(wall, wall * limits.threads, 1))
 
 
 class Scripted:
@@ -208,7 +220,7 @@ def test_an_entry_that_one_thread_would_not_finish_has_two_in_a_real_run(play: C
         seconds = float(np.median([slot_seconds(known) for known in taken[1:]]))
         return BUDGET - 0.575 * seconds  # both slots, if never idle: 0.55 with the margin; three rounds of five folds: 0.6
 
-    made = play(Local(("numpy", "pandas", "pyarrow")), 12, view=Stopped(time_after), told=False)
+    made = play(Priced(("numpy", "pandas", "pyarrow")), 12, view=Stopped(time_after), told=False)
     before, last = made[2:-1], made[-1]
     assert last.status == "ok" and threads(last)[0] == 2 and "threads 2 2" in last.log
     assert len(made) < 13 and all(set(threads(known)) == {1} for known in before[:2])
@@ -221,6 +233,17 @@ def test_all_threads_stay_only_where_they_give_more_folds_a_second_beyond_noise(
     found = comparison(entries)
     assert found is not None and (found.alone, found.beside) == (pytest.approx(seconds), pytest.approx(5.6))
     assert ("one after another" in str(found)) == bool(room.single)
+
+
+@pytest.mark.parametrize(("fits", "most"), [
+    ((Fit(0, 2, False, 900, 9.0, 17.0),), 2),
+    ((Fit(0, 2, False, 900, 9.0, 8.8),), 1),  # only one processor was there for it
+    ((Fit(1, 2, True, 900, 3.1, 5.9), Fit(2, 1, True, 900, 5.6, 5.5)), 2),
+    ((Fit(1, 2, True, 900, 6.0, 9.9), Fit(2, 1, True, 900, 5.6, 5.5)), 1),  # the threads waited for each other
+    ((), 2),
+])
+def test_where_more_threads_end_a_fold_no_sooner_no_trial_has_them(fits: Sequence[Fit], most: int) -> None:
+    assert Threads(2, 2).knowing([entry(0), entry(1, *fits)]).most == most
 
 
 def test_folds_of_other_sizes_are_compared_by_the_row() -> None:

@@ -22,7 +22,7 @@ from agent.pool import Pool
 from agent.proposers import Proposer
 from agent.racing import Candidate, cannot_win, fold_score, peers_of
 from agent.solution import Solution
-from agent.threads import Fit, Room, Threads, comparison, most_threads, slot_seconds
+from agent.threads import Fit, Room, Threads, most_threads, slot_seconds
 from agent.vectors import BLOCK, Piece, Vectors, shared
 from agent.view import View
 from leaderboard.record import Entry, Record
@@ -137,8 +137,8 @@ class Game:
         self.held: list[Solution] = []  # they want vectors that are not there yet
         self.put_off: list[Solution] = []  # they miss the deadline unless they have all threads
         given = executor.threads if setting.device == "cpu" and setting.policy.threads else 1
-        rules = Threads(setting.slots, most_threads(setting.slots, given, setting.arrays.n_train))
-        self.threads = rules.knowing(state.entries)
+        self.most_threads = most_threads(setting.slots, given, setting.arrays.n_train)
+        self.threads = Threads.after(state.entries, slots=setting.slots, most=self.most_threads)
 
     def left(self) -> float:
         return self.setting.deadline - self.clock()
@@ -219,9 +219,7 @@ class Game:
         for candidate in self.candidates:
             if candidate.waiting:
                 return self._job(candidate, candidate.waiting[0])
-        measuring = any(candidate.room.single for candidate in self.candidates)
-        room = self.threads.room(self.state.entries, self.setting.arrays.fits, measuring=measuring)
-        if self.candidates and (room.itself or any(candidate.by_itself for candidate in self.candidates)):
+        if (room := self._room()) is None:
             return None
         while (solution := self._proposal()) is not None:
             if not room.itself and self._late(solution):
@@ -234,6 +232,13 @@ class Game:
             self.candidates.append(candidate)
             return self._job(candidate, candidate.waiting[0])
         return None
+
+    def _room(self) -> Room | None:
+        """What the next candidate is given; None while none may be begun."""
+        measuring = any(candidate.room.single for candidate in self.candidates)
+        room = self.threads.room(self.setting.arrays.fits, measuring=measuring)
+        waits = room.itself or any(candidate.by_itself for candidate in self.candidates)
+        return None if self.candidates and waits else room
 
     def run_trial(self, job: Work) -> Trial:
         """One trial in the sandbox; called from the pool's threads."""
@@ -365,16 +370,16 @@ class Game:
         if candidate.solution.looks and not self.setting.arrays.final:  # the fold that looks for the others takes two parts
             part = (1 if told else 2) * folds / (folds + 1)
         fair = min(part * self.setting.fair_seconds / threads**0.5, self.left() / max(1, rounds))
-        least = max(self.setting.policy.allocation.shortest_trial, self._needed(candidate, fold))
+        least = max(self.setting.policy.allocation.shortest_trial, self._needed(candidate, fold, threads))
         return max(fair, min(least, self.left()))
 
-    def _needed(self, candidate: Candidate, fold: int) -> float:
+    def _needed(self, candidate: Candidate, fold: int, threads: int) -> float:
         """Seconds for a fit that no fold validates, by what the folds took: cut shorter it would be another model."""
         arrays = self.setting.arrays
-        if len(arrays.validation_rows(fold)) or not candidate.costs:
+        if len(arrays.validation_rows(fold)) or not candidate.fits:
             return 0.0
-        pace = max(cost.wall_seconds for cost in candidate.costs) / max(map(arrays.fit_rows, range(len(arrays.folds))))
-        return UNVALIDATED * pace * arrays.fit_rows(fold)
+        slowest = max(fit.wall_seconds * (fit.threads / threads)**0.5 for fit in candidate.fits)
+        return UNVALIDATED * slowest * arrays.fit_rows(fold) / max(map(arrays.fit_rows, range(len(arrays.folds))))
 
     def _hints(self, candidate: Candidate, fold: int) -> Choices:
         """What another fold of the candidate chose that fits about as many rows."""
@@ -403,12 +408,8 @@ class Game:
             candidate.status = candidate.solution.failed or "ok"
         entry = self._entry(candidate)
         self.record.add_entry(entry)
-        before = comparison(self.state.entries)
         self.state.entries.append(entry)
-        if before is None and (found := comparison(self.state.entries)) is not None:
-            self.record.event(self.setting.run, "threads", {**asdict(found), "pays": found.pays})
-            self.view.note(str(found))
-        self.threads = self.threads.knowing(self.state.entries)
+        self._learn_of_threads()
         self.view.entry(entry, best_entry(self.state.entries, self.judge))
         if entry.number == 0 and entry.status == "invalid" and 0 in self.state.test:
             self._submit(self._unscored(0))
@@ -417,6 +418,13 @@ class Game:
         self.proposer.observe(entry, won=won, gained=gained)
         self.record.event(self.setting.run, "observed",
                           {"entry": entry.number, "operator": entry.operator, "won": won, "gained": gained})
+
+    def _learn_of_threads(self) -> None:
+        before = self.threads.known
+        self.threads = Threads.after(self.state.entries, slots=self.setting.slots, most=self.most_threads)
+        if (found := self.threads.known) is not None and before is None:
+            self.record.event(self.setting.run, "threads", {**asdict(found), "pays": found.pays})
+            self.view.note(str(found))
 
     def _time_to_blend(self) -> bool:
         elapsed = self.clock() - self.setting.started

@@ -6,8 +6,8 @@ fold; where all threads turn out to give more folds a second as well (side by si
 """
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -74,28 +74,35 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Threads:
-    """The rules for a run of so many slots, in which a trial may have `most` threads; 1: all is side by side."""
+    """The rules for a run of so many slots, in which a trial may have `most` threads (1: all is side by side), after `tried`
+    entries. scored: one of them was a model with a score; known: what was compared in them."""
 
     slots: int
     most: int
+    tried: int = 0
+    scored: bool = False
+    known: Comparison | None = None
 
-    def knowing(self, entries: Sequence[Entry]) -> "Threads":
-        """The rules after these entries: where more threads end a fold hardly sooner, or find no processor (the machine has
-        other work, the code is of one thread), no trial has them."""
+    @classmethod
+    def after(cls, entries: Sequence[Entry], *, slots: int, most: int) -> "Threads":
+        """Where more threads end a fold hardly sooner, or find no processor (the machine has other work, the code is of one
+        thread), no trial has them from then on."""
         known, wide = comparison(entries), [fit for entry in entries for fit in fits_of(entry) if fit.threads > 1]
         used = max((fit.cpu_seconds / max(fit.wall_seconds, 1e-9) for fit in wide), default=math.inf)
-        return replace(self, most=1) if (known.speed_up if known else used) < HELPS else self
+        tried = [entry for entry in entries if entry.number]
+        helps = (known.speed_up if known else used) >= HELPS
+        return cls(slots, most if helps else 1, len(tried), any(entry.status == "ok" for entry in tried), known)
 
-    def room(self, entries: Sequence[Entry], folds: int, *, measuring: bool = False) -> Room:
+    def room(self, folds: int, *, measuring: bool = False) -> Room:
         """For the next entry, whatever it is. measuring: an entry in flight is being run both ways."""
-        tried, known = [entry for entry in entries if entry.number], comparison(entries)
-        if known is not None and self.most == self.slots:
-            return Room(folds, folds) if known.pays else NO_ROOM
-        if self.most == 1 or len(tried) > TRIES:
+        whole = self.most == self.slots > 1  # the machine: a trial can have all of it
+        if self.known is not None and whole:
+            return Room(folds, folds) if self.known.pays else NO_ROOM
+        if self.most == 1 or self.tried > TRIES:
             return NO_ROOM
-        if not any(entry.status == "ok" for entry in tried):
+        if not self.scored:
             return Room(itself=folds)
-        return Room(2, 2) if folds > 2 and self.most == self.slots and not measuring else NO_ROOM
+        return Room(2, 2) if folds > 2 and whole and not measuring else NO_ROOM
 
     def late(self, seconds: float, folds: int, left: float) -> bool:
         """Whether an entry whose folds take so many seconds on one thread would miss the deadline unless it had all."""
@@ -113,16 +120,17 @@ def most_threads(slots: int, available: int, rows: int) -> int:
     return max(1, min(slots, available, rows // ROWS_A_THREAD))
 
 
-def comparison(entries: Iterable[Entry]) -> Comparison | None:
+def comparison(entries: Sequence[Entry]) -> Comparison | None:
     """The first entry that was run both ways; None before."""
-    fits = [(entry.number, fit) for entry in entries for fit in fits_of(entry)]
-    most = max((fit.threads for _, fit in fits), default=1)
-    for entry, told in dict.fromkeys((number, fit.told) for number, fit in fits):
-        same = [fit for number, fit in fits if (number, fit.told) == (entry, told)]
-        alone, beside = ([_pace(fit) for fit in same if fit.threads == threads] for threads in (most, 1))
-        if most > 1 and alone and beside:
-            rows = float(np.mean([fit.rows for fit in same]))
-            return Comparison(entry, most, rows * float(np.mean(alone)), rows * float(np.mean(beside)))
+    tried = [(entry.number, fits_of(entry)) for entry in entries]
+    most = max((fit.threads for _, fits in tried for fit in fits), default=1)
+    for number, fits in tried if most > 1 else []:
+        for told in (True, False):
+            same = [fit for fit in fits if fit.told == told]
+            alone, beside = ([_pace(fit) for fit in same if fit.threads == threads] for threads in (most, 1))
+            if alone and beside:
+                rows = float(np.mean([fit.rows for fit in same]))
+                return Comparison(number, most, rows * float(np.mean(alone)), rows * float(np.mean(beside)))
     return None
 
 

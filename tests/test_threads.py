@@ -174,24 +174,25 @@ def measured(seconds_on_two: float) -> Entry:
     return entry(2, Fit(0, 2, False, 900, 9.0, 17.0), Fit(1, 2, True, 900, seconds_on_two, 5.9), Fit(2, 1, True, 900, 5.6, 5.5))
 
 
-def test_the_first_entry_has_all_threads_one_more_is_compared_and_the_others_run_side_by_side(
+def test_the_first_entry_has_all_threads_until_they_are_compared_then_all_run_side_by_side(
     play: Callable[..., list[Entry]],
 ) -> None:
+    """Compared within the first entry where its last fold had nothing beside it, else within the second one."""
     executor = Recorded({1: 5.6, 2: 3.1})
     made = play(executor, 6)
-    first, second, *others = made[1:]
-    assert threads(first)[0] == 2 and threads(second) == [2, 2, 1, 1, 1]
-    assert all(set(threads(known)) == {1} for known in others[:-1])  # beside the last one nothing waits
-    assert executor.most_held == 2
     known = comparison(made)
     assert known is not None and known.speed_up == pytest.approx(5.6 / 3.1) and not known.pays
+    assert threads(made[1])[0] == 2 and (known.entry == 1 or threads(made[2]) == [2, 2, 1, 1, 1])
+    assert all(set(threads(later)) == {1} for later in made[known.entry + 1:-1])  # beside the last one nothing waits
+    assert executor.most_held == 2
 
 
 def test_where_trials_slow_each_other_so_that_all_threads_give_more_folds_they_stay(play: Callable[..., list[Entry]]) -> None:
     executor = Recorded({1: 5.6, 2: 2.5})
     made = play(executor, 7)
-    assert threads(made[2]) == [2, 2, 1, 1, 1]
-    assert all(threads(known) == [2] * 5 for known in made[4:])  # the third was begun beside the second
+    known = comparison(made)
+    assert known is not None and known.pays and known.entry <= 2
+    assert all(threads(later) == [2] * 5 for later in made[known.entry + 2:])  # one may have been begun beside it
     assert executor.most_held == 2
 
 
@@ -229,7 +230,7 @@ def test_an_entry_that_one_thread_would_not_finish_has_two_in_a_real_run(play: C
 @pytest.mark.parametrize(("seconds", "room"), [(3.1, NO_ROOM), (2.9, NO_ROOM), (2.7, NO_ROOM), (2.5, Room(5, 5))])
 def test_all_threads_stay_only_where_they_give_more_folds_a_second_beyond_noise(seconds: float, room: Room) -> None:
     entries = [entry(0), entry(1, Fit(0, 2, False, 900, 9.0, 17.0)), measured(seconds)]
-    assert Threads(2, 2).room(entries, 5) == room
+    assert Threads.after(entries, slots=2, most=2).room(5) == room
     found = comparison(entries)
     assert found is not None and (found.alone, found.beside) == (pytest.approx(seconds), pytest.approx(5.6))
     assert ("one after another" in str(found)) == bool(room.single)
@@ -243,7 +244,7 @@ def test_all_threads_stay_only_where_they_give_more_folds_a_second_beyond_noise(
     ((), 2),
 ])
 def test_where_more_threads_end_a_fold_no_sooner_no_trial_has_them(fits: Sequence[Fit], most: int) -> None:
-    assert Threads(2, 2).knowing([entry(0), entry(1, *fits)]).most == most
+    assert Threads.after([entry(0), entry(1, *fits)], slots=2, most=2).most == most
 
 
 def test_folds_of_other_sizes_are_compared_by_the_row() -> None:
@@ -257,14 +258,14 @@ def test_a_fold_that_looked_is_not_compared_with_one_that_was_told() -> None:
 
 
 def test_the_search_for_a_comparison_ends() -> None:
+    def room(*entries: Entry, most: int = 2, folds: int = 5, measuring: bool = False) -> Room:
+        return Threads.after(entries, slots=2, most=most).room(folds, measuring=measuring)
+
     failed = [entry(number, status="error") for number in range(1, 5)]
-    assert Threads(2, 2).room([], 5) == Room(itself=5)
-    assert Threads(2, 2).room(failed, 5) == Room(itself=5)
-    assert Threads(2, 2).room([*failed, entry(5, status="error")], 5) == NO_ROOM
-    assert Threads(2, 2).room([entry(1)], 5) == Room(2, 2)
-    assert Threads(2, 2).room([entry(1)], 5, measuring=True) == NO_ROOM
-    assert Threads(2, 2).room([entry(1)], 2) == NO_ROOM
-    assert Threads(2, 1).room([], 5) == NO_ROOM
+    assert room() == room(*failed) == Room(itself=5)
+    assert room(*failed, entry(5, status="error")) == NO_ROOM
+    assert room(entry(1)) == Room(2, 2)
+    assert room(entry(1), measuring=True) == room(entry(1), folds=2) == room(most=1) == NO_ROOM
 
 
 @pytest.mark.parametrize(("slots", "seconds", "left", "late"), [

@@ -1,8 +1,8 @@
 """How many threads a trial gets: one, side by side with others, or all that the run has. What the run has measured decides.
 
-Side by side is the rule: no trial waits for another one's threads, so more folds end in a second. All threads are for what
-gains by ending sooner: the first entry, and one that would else miss the deadline. One early entry is run both ways, fold by
-fold; where all threads turn out to give more folds a second as well (side by side, trials may slow each other), they stay.
+Side by side is the rule: no thread waits for another, so more folds end in a second. All threads are for what gains by ending
+sooner: the first two folds of the first entry, and an entry that would else miss the deadline. The first entry's other folds
+have one thread, beside others: where all threads turn out to give more folds a second as well, they stay.
 """
 
 import math
@@ -75,12 +75,11 @@ class Comparison:
 @dataclass(frozen=True)
 class Threads:
     """The rules for a run of so many slots, in which a trial may have `most` threads (1: all is side by side), after `tried`
-    entries. scored: one of them was a model with a score; known: what was compared in them."""
+    entries. known: what was compared in them."""
 
     slots: int
     most: int
     tried: int = 0
-    scored: bool = False
     known: Comparison | None = None
 
     @classmethod
@@ -89,20 +88,14 @@ class Threads:
         thread), no trial has them from then on."""
         known, wide = comparison(entries), [fit for entry in entries for fit in fits_of(entry) if fit.threads > 1]
         used = max((fit.cpu_seconds / max(fit.wall_seconds, 1e-9) for fit in wide), default=math.inf)
-        tried = [entry for entry in entries if entry.number]
         helps = (known.speed_up if known else used) >= HELPS
-        return cls(slots, most if helps else 1, len(tried), any(entry.status == "ok" for entry in tried), known)
+        return cls(slots, most if helps else 1, sum(entry.number > 0 for entry in entries), known)
 
     def room(self, folds: int, *, measuring: bool = False) -> Room:
         """For the next entry, whatever it is. measuring: an entry in flight is being run both ways."""
-        whole = self.most == self.slots > 1  # the machine: a trial can have all of it
-        if self.known is not None and whole:
-            return Room(folds, folds) if self.known.pays else NO_ROOM
-        if self.most == 1 or self.tried > TRIES:
-            return NO_ROOM
-        if not self.scored:
-            return Room(itself=folds)
-        return Room(2, 2) if folds > 2 and whole and not measuring else NO_ROOM
+        if self.known is not None:
+            return Room(folds, folds) if self.known.pays and self.most == self.slots else NO_ROOM
+        return NO_ROOM if measuring or self.most == 1 or self.tried > TRIES else Room(2, 2)
 
     def late(self, seconds: float, folds: int, left: float) -> bool:
         """Whether an entry whose folds take so many seconds on one thread would miss the deadline unless it had all."""

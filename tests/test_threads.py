@@ -174,16 +174,13 @@ def measured(seconds_on_two: float) -> Entry:
     return entry(2, Fit(0, 2, False, 900, 9.0, 17.0), Fit(1, 2, True, 900, seconds_on_two, 5.9), Fit(2, 1, True, 900, 5.6, 5.5))
 
 
-def test_the_first_entry_has_all_threads_until_they_are_compared_then_all_run_side_by_side(
-    play: Callable[..., list[Entry]],
-) -> None:
-    """Compared within the first entry where its last fold had nothing beside it, else within the second one."""
+def test_the_first_entry_is_run_both_ways_and_then_all_run_side_by_side(play: Callable[..., list[Entry]]) -> None:
     executor = Recorded({1: 5.6, 2: 3.1})
     made = play(executor, 6)
     known = comparison(made)
-    assert known is not None and known.speed_up == pytest.approx(5.6 / 3.1) and not known.pays
-    assert threads(made[1])[0] == 2 and (known.entry == 1 or threads(made[2]) == [2, 2, 1, 1, 1])
-    assert all(set(threads(later)) == {1} for later in made[known.entry + 1:-1])  # beside the last one nothing waits
+    assert known is not None and known.entry == 1 and known.speed_up == pytest.approx(5.6 / 3.1) and not known.pays
+    assert threads(made[1]) == [2, 2, 1, 1, 1]
+    assert all(set(threads(later)) == {1} for later in made[2:-1])  # beside the last one nothing waits
     assert executor.most_held == 2
 
 
@@ -191,8 +188,8 @@ def test_where_trials_slow_each_other_so_that_all_threads_give_more_folds_they_s
     executor = Recorded({1: 5.6, 2: 2.5})
     made = play(executor, 7)
     known = comparison(made)
-    assert known is not None and known.pays and known.entry <= 2
-    assert all(threads(later) == [2] * 5 for later in made[known.entry + 2:])  # one may have been begun beside it
+    assert known is not None and known.pays and threads(made[1]) == [2, 2, 1, 1, 1]
+    assert all(threads(later) == [2] * 5 for later in made[3:])  # the second was begun beside the first
     assert executor.most_held == 2
 
 
@@ -201,11 +198,11 @@ def test_without_threads_every_trial_has_one(play: Callable[..., list[Entry]]) -
     assert len(made) == 4 and all(set(threads(known)) == {1} for known in made[1:])
 
 
-def test_a_model_that_looks_for_nothing_is_compared_within_the_first_entry(play: Callable[..., list[Entry]]) -> None:
+def test_a_model_that_looks_for_nothing_is_compared_on_all_of_its_folds(play: Callable[..., list[Entry]]) -> None:
     made = play(Recorded({1: 5.6, 2: 3.1}), 3, told=False)
     known = comparison(made)
     assert known is not None and known.entry == 1 and known.speed_up == pytest.approx(5.6 / 3.1)
-    assert set(threads(made[2])) == {1}
+    assert threads(made[1]) == [2, 2, 1, 1, 1] and set(threads(made[2])) == {1}
 
 
 def test_an_entry_that_one_thread_would_not_finish_has_two_in_a_real_run(play: Callable[..., list[Entry]]) -> None:
@@ -258,14 +255,12 @@ def test_a_fold_that_looked_is_not_compared_with_one_that_was_told() -> None:
 
 
 def test_the_search_for_a_comparison_ends() -> None:
-    def room(*entries: Entry, most: int = 2, folds: int = 5, measuring: bool = False) -> Room:
-        return Threads.after(entries, slots=2, most=most).room(folds, measuring=measuring)
+    def room(*entries: Entry, most: int = 2, measuring: bool = False) -> Room:
+        return Threads.after(entries, slots=2, most=most).room(5, measuring=measuring)
 
     failed = [entry(number, status="error") for number in range(1, 5)]
-    assert room() == room(*failed) == Room(itself=5)
-    assert room(*failed, entry(5, status="error")) == NO_ROOM
-    assert room(entry(1)) == Room(2, 2)
-    assert room(entry(1), measuring=True) == room(entry(1), folds=2) == room(most=1) == NO_ROOM
+    assert room() == room(entry(1)) == room(*failed) == Room(2, 2)
+    assert room(*failed, entry(5)) == room(measuring=True) == room(most=1) == NO_ROOM
 
 
 @pytest.mark.parametrize(("slots", "seconds", "left", "late"), [

@@ -17,6 +17,7 @@ from leaderboard.record import Entry
 ROWS_A_THREAD = 5_000  # with fewer, threads wait for each other
 MARGIN = 1.05          # times as many folds a second that all threads must give, so that no noise decides
 HELPS = 1.1            # times as soon that a fold must end, or processors that it must keep busy, for more threads to be given
+MOST = 16              # more end hardly any fold sooner, and all libraries' threads together would reach a trial's limit
 TRIES = 4              # entries after the first that are run both ways until one has an answer
 
 
@@ -110,7 +111,7 @@ class Threads:
 
 def most_threads(slots: int, available: int, rows: int) -> int:
     """That a trial of this run may have. available: that the executor can give to one."""
-    return max(1, min(slots, available, rows // ROWS_A_THREAD))
+    return max(1, min(slots, available, MOST, rows // ROWS_A_THREAD))
 
 
 def comparison(entries: Sequence[Entry]) -> Comparison | None:

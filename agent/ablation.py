@@ -33,6 +33,7 @@ PARTS: Mapping[str, Callable[[Policy], Policy]] = {
     "portfolio": _without_portfolio,
     "priors": lambda policy: replace(policy, learns=False, priors={}),  # the operators' wins in earlier runs
     "racing": lambda policy: replace(policy, stopping=Stopping((NEVER, NEVER), (NEVER, NEVER))),
+    "threads": lambda policy: replace(policy, threads=False),  # every trial has one
     "tuning": lambda policy: replace(policy, unused=policy.unused | {"tune"}),
     COLD: lambda policy: policy,
 }

@@ -64,6 +64,10 @@ class Stopwatch:
         return self.executor.width
 
     @property
+    def threads(self) -> int:
+        return self.executor.threads
+
+    @property
     def gpus(self) -> int:
         return self.executor.gpus
 

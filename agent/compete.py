@@ -4,7 +4,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +23,7 @@ from agent.pool import Pool
 from agent.proposers import Proposer
 from agent.racing import Candidate, cannot_win, fold_score, peers_of
 from agent.solution import Solution
+from agent.threads import Fit, Room, Threads, most_threads, slot_seconds
 from agent.vectors import BLOCK, Piece, Vectors, shared
 from agent.view import View
 from leaderboard.record import Entry, Record
@@ -95,6 +96,7 @@ class Job:
     fold: int
     seconds: float
     hints: Choices = field(default_factory=list)
+    threads: int = 1
 
 
 Read = Batch | Piece | Reading
@@ -137,6 +139,10 @@ class Game:
         self.pictures = Pictures(setting.arrays, images, setting.task.assets_folder, memory_bytes=setting.memory_bytes,
                                  slots=setting.slots)
         self.held: list[Solution] = []  # they want vectors that are not there yet
+        self.put_off: list[Solution] = []  # they miss the deadline unless they have all threads
+        given = executor.threads if setting.device == "cpu" and setting.policy.threads else 1
+        self.most_threads = most_threads(setting.slots, given, setting.arrays.n_train)
+        self.threads = Threads.after(state.entries, slots=setting.slots, most=self.most_threads)
 
     def left(self) -> float:
         return self.setting.deadline - self.clock()
@@ -155,8 +161,8 @@ class Game:
         """Run what is proposed until the time is over, the goal is reached, or nothing more comes."""
         while self.open():
             self.proposer.turn(self.state.entries)
-            while pool.free and (job := self.next_job()):
-                pool.start(job)
+            for job in self.next_jobs(pool.free):
+                pool.start(job, slots=job.threads)
             if not pool.running and not self.wait():
                 break
             for job, trial in pool.finished(seconds=self.left()):
@@ -200,6 +206,16 @@ class Game:
             self.take(Job(candidate, fold, 0.0), Trial("ok", constant, Cost(0.0, 0.0, 0)))
         self._close(candidate)
 
+    def next_jobs(self, free: int) -> list[Work]:
+        """As many as there are free slots; where there are fewer, their threads hold the slots that are left."""
+        jobs: list[Work] = []
+        while len(jobs) < free and (job := self.next_job()) is not None:
+            jobs.append(job)
+        fits = [job for job in jobs if isinstance(job, Job)]
+        others = [job for job in jobs if not isinstance(job, Job)]
+        counts = self.threads.shared(free - len(others), len(fits)) if fits else []
+        return [*others, *(self._on(job, threads) for job, threads in zip(fits, counts, strict=True))]
+
     def next_job(self) -> Work | None:
         """Images to be read, and nothing else until they are: every entry wants them. Once there is an entry, texts to be read;
         the next fold of the oldest candidate, else the first of a new proposal."""
@@ -209,8 +225,12 @@ class Game:
         for candidate in self.candidates:
             if candidate.waiting:
                 return self._job(candidate, candidate.waiting[0])
+        if (room := self._room()) is None:
+            return None
         while (solution := self._proposal()) is not None:
-            candidate = Candidate(self.number, solution, self.setting.arrays.fits, self.clock())
+            if not room.itself and self._late(solution):
+                room = Room(itself=self.setting.arrays.fits)
+            candidate = Candidate(self.number, solution, self.setting.arrays.fits, self.clock(), room=room)
             self.number += 1
             if solution.failed:
                 self._close(candidate)
@@ -219,6 +239,13 @@ class Game:
             return self._job(candidate, candidate.waiting[0])
         return None
 
+    def _room(self) -> Room | None:
+        """What the next candidate is given; None while none may be begun."""
+        measuring = any(candidate.room.single for candidate in self.candidates)
+        room = self.threads.room(self.setting.arrays.fits, measuring=measuring)
+        waits = room.itself or any(candidate.by_itself for candidate in self.candidates)
+        return None if self.candidates and waits else room
+
     def run_trial(self, job: Work) -> Trial:
         """One trial in the sandbox; called from the pool's threads."""
         setting = self.setting
@@ -226,10 +253,10 @@ class Game:
             return self._read(job)
         inputs = fold_inputs(setting.task, setting.arrays, setting.kit, job.fold)
         rows = setting.arrays.predict_rows(job.fold)
-        card = {**self.card, "seed": job.candidate.solution.seed, "threads": 1, "device": setting.device,
-                "seconds_left": round(job.seconds, 2), "hints": job.hints}
+        card = {**self.card, "seed": job.candidate.solution.seed, "threads": job.threads,
+                "device": setting.device, "seconds_left": round(job.seconds, 2), "hints": job.hints}
         limits = Limits(wall_seconds=max(0.5, min(self.left(), 2.5 * job.seconds + 5)), cpu_seconds=None,
-                        memory_bytes=setting.memory_bytes, disk_bytes=GIB, threads=1)
+                        memory_bytes=setting.memory_bytes, disk_bytes=GIB, threads=job.threads)
         return self.executor.run(job.candidate.solution.source, inputs=inputs, limits=limits,
                                  shape=(rows, *setting.arrays.prediction_width), card=card)
 
@@ -258,6 +285,9 @@ class Game:
         candidate, fold = job.candidate, job.fold
         rows = self.setting.arrays.validation_rows(fold)
         candidate.take(fold, trial, validation_rows=len(rows), hinted=bool(job.hints))
+        if trial.status == "ok" and candidate.number:
+            candidate.fits.append(Fit(fold, job.threads, bool(job.hints), self.setting.arrays.fit_rows(fold),
+                                      round(trial.cost.wall_seconds, 3), round(trial.cost.cpu_seconds, 3)))
         self.view.trial(candidate.number, fold, trial.status)
         if len(candidate.validated.get(fold, ())):
             candidate.scores[fold] = fold_score(self.judge, self.setting.arrays.truth[rows], candidate.validated[fold])
@@ -304,42 +334,64 @@ class Game:
                    {"blend": ensemble.blend.to_json(), "decision": ensemble.decision.to_json()})
 
     def _proposal(self) -> Solution | None:
-        """What the proposer wants next and can be finished in the time left; what wants vectors waits for them."""
+        """What the proposer wants next and can be finished in the time left; what wants vectors waits for them, and what would
+        be late on one thread for its turn to have all."""
         for _ in range(6):
             ready = self.vectors is not None and self.vectors.ready
-            solution = self.held.pop(0) if ready and self.held else self.proposer.propose(self.state.entries)
+            waiting = self.held if ready and self.held else [] if self.candidates else self.put_off
+            solution = waiting.pop(0) if waiting else self.proposer.propose(self.state.entries)
             if solution is not None and not ready and solution.recipe is not None and solution.recipe.has(BLOCK):
                 self.held += [solution] if self.vectors and self.vectors.pending else []
                 continue
-            if solution is None or solution.failed or self._fits(solution):
+            if solution is None or solution.failed:
                 return solution
+            if self._fits(solution):
+                if not (self.candidates and self._late(solution)):
+                    return solution
+                self.put_off.append(solution)
         return None
 
     def _fits(self, solution: Solution) -> bool:
         """Can it finish before the deadline, going by what its family has cost in this run?"""
-        walls = [e.cost_wall_seconds for e in self.state.entries if e.family == solution.family and e.status == "ok"]
         slots = min(self.setting.slots, self.setting.arrays.fits)
-        expected = (float(np.median(walls)) / slots * 1.1) if walls else 0.0
-        return expected < self.left()
+        return self._expected(solution) / slots * 1.1 < self.left()
+
+    def _late(self, solution: Solution) -> bool:
+        """Would it finish too late beside others?"""
+        folds = self.setting.arrays.fits
+        return self.threads.late(self._expected(solution) / folds, folds, self.left())
+
+    def _expected(self, solution: Solution) -> float:
+        """Seconds of one slot for all folds, by its family's entries so far; 0 where there is none."""
+        known = [slot_seconds(e) for e in self.state.entries if e.family == solution.family and e.status == "ok"]
+        return float(np.median(known)) if known else 0.0
 
     def _job(self, candidate: Candidate, fold: int) -> Job:
         candidate.running.add(fold)
-        rounds = math.ceil((candidate.folds - len(candidate.validated)) / self.setting.slots)
-        hints, folds = self._hints(candidate, fold), candidate.folds
+        hints = self._hints(candidate, fold)
+        return Job(candidate, fold, self._seconds(candidate, fold, bool(hints), threads=1), hints)
+
+    def _on(self, job: Job, threads: int) -> Job:
+        """The trial on so many threads."""
+        return replace(job, threads=threads, seconds=self._seconds(job.candidate, job.fold, bool(job.hints), threads=threads))
+
+    def _seconds(self, candidate: Candidate, fold: int, told: bool, *, threads: int) -> float:
+        """What a fold may take. Few fits use all of their threads: they get less time by the root of how many they are."""
+        folds, rounds = candidate.folds, math.ceil((candidate.folds - len(candidate.validated)) * threads / self.setting.slots)
         part = 1.0
         if candidate.solution.looks and not self.setting.arrays.final:  # the fold that looks for the others takes two parts
-            part = (1 if hints else 2) * folds / (folds + 1)
-        fair = min(part * self.setting.fair_seconds, self.left() / max(1, rounds))
-        least = max(self.setting.policy.allocation.shortest_trial, self._needed(candidate, fold))
-        return Job(candidate, fold, max(fair, min(least, self.left())), hints)
+            part = (1 if told else 2) * folds / (folds + 1)
+        fair = min(part * self.setting.fair_seconds / threads**0.5, self.left() / max(1, rounds))
+        least = max(self.setting.policy.allocation.shortest_trial, self._needed(candidate, fold, threads))
+        return max(fair, min(least, self.left()))
 
-    def _needed(self, candidate: Candidate, fold: int) -> float:
+    def _needed(self, candidate: Candidate, fold: int, threads: int) -> float:
         """Seconds for a fit that no fold validates, by what the folds took: cut shorter it would be another model."""
         arrays = self.setting.arrays
-        if len(arrays.validation_rows(fold)) or not candidate.costs:
+        if len(arrays.validation_rows(fold)) or not candidate.fits:
             return 0.0
-        pace = max(cost.wall_seconds for cost in candidate.costs) / max(map(arrays.fit_rows, range(len(arrays.folds))))
-        return UNVALIDATED * pace * arrays.fit_rows(fold)
+        slowest = max(fit.wall_seconds * (fit.threads / threads)**0.5 for fit in candidate.fits)
+        return UNVALIDATED * slowest * arrays.fit_rows(fold) / max(map(arrays.fit_rows, range(len(arrays.folds))))
 
     def _hints(self, candidate: Candidate, fold: int) -> Choices:
         """What another fold of the candidate chose that fits about as many rows."""
@@ -369,6 +421,7 @@ class Game:
         entry = self._entry(candidate)
         self.record.add_entry(entry)
         self.state.entries.append(entry)
+        self._learn_of_threads()
         self.view.entry(entry, best_entry(self.state.entries, self.judge))
         if entry.number == 0 and entry.status == "invalid" and 0 in self.state.test:
             self._submit(self._unscored(0))
@@ -377,6 +430,13 @@ class Game:
         self.proposer.observe(entry, won=won, gained=gained)
         self.record.event(self.setting.run, "observed",
                           {"entry": entry.number, "operator": entry.operator, "won": won, "gained": gained})
+
+    def _learn_of_threads(self) -> None:
+        before = self.threads.known
+        self.threads = Threads.after(self.state.entries, slots=self.setting.slots, most=self.most_threads)
+        if (found := self.threads.known) is not None and before is None:
+            self.record.event(self.setting.run, "threads", {**asdict(found), "pays": found.pays})
+            self.view.note(str(found))
 
     def _time_to_blend(self) -> bool:
         elapsed = self.clock() - self.setting.started
@@ -473,7 +533,8 @@ def entry_of(candidate: Candidate, setting: Setting, folder: Path, *, score: flo
     written = solution.written
     costs = [*candidate.costs, *(written.costs if written else ())]
     params: dict[str, Any] = {"recipe": solution.recipe.to_json() if solution.recipe else None, "seed": solution.seed,
-                              "isolation": "none" if setting.unsafe else "sandbox"}
+                              "isolation": "none" if setting.unsafe else "sandbox",
+                              "fits": [fit.to_json() for fit in candidate.fits]}
     if written:
         params |= {"model": written.model, "predicted": written.predicted, "seconds": written.seconds}
     return Entry(

@@ -40,6 +40,7 @@ class Reading:
     room: int
     folder: Path
     source = SOURCE
+    threads = 1
 
     @property
     def shape(self) -> tuple[int, ...]:

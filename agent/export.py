@@ -19,6 +19,7 @@ from agent.blend import Blend
 from agent.choices import Choices, choices
 from agent.kit import sentences
 from agent.syntax import parse
+from agent.threads import fits_of
 from leaderboard.record import Entry
 from tasks.arrays import Arrays
 from tasks.decision import Decision
@@ -98,7 +99,8 @@ def _write_facts(
     card |= {"assets": None, "threads": 1, "device": "cpu", "seconds_left": round(PATIENCE * seconds, 2)}
     stated = {name: value for name, value in asdict(task).items() if name != "folder"}
     seeds = {str(entry.number): entry.params["seed"] for entry in members}
-    chosen = {"blend": blend.to_json(), "decision": decision.to_json(), "seeds": seeds}
+    threads = {str(entry.number): _threads(entry, arrays) for entry in members}
+    chosen = {"blend": blend.to_json(), "decision": decision.to_json(), "seeds": seeds, "threads": threads}
     for name, facts in (("card", card), ("task", stated), ("blend", chosen)):
         (partial / f"{name}.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1), encoding="utf-8")
     replay = {str(entry.number): _choices(Path(entry.folder) / "log.txt", arrays) for entry in members}
@@ -114,6 +116,12 @@ def _choices(log: Path, arrays: Arrays) -> list[Choices]:
     parts = FOLD.split(text)  # what stood before the first heading, then number, text, number, text, ...
     printed = {int(number): part for number, part in zip(parts[1::2], parts[2::2], strict=True)}
     return [choices(printed.get(fold, "")) for fold in _testing(arrays)]
+
+
+def _threads(entry: Entry, arrays: Arrays) -> list[int]:
+    """Of each fit that predicts the test: a net on two threads adds up in another order than on one."""
+    had = {fit.fold: fit.threads for fit in fits_of(entry)}
+    return [had.get(fold, 1) for fold in _testing(arrays)]
 
 
 def _testing(arrays: Arrays) -> list[int]:
@@ -231,7 +239,7 @@ The blend is {method}, averaged in the space `{link}`{bias}. Scores are cross-va
 | `task.json`, `card.json` | the task as the run understood it, and what members are told of it |
 | `folds.npz` | the order of the train rows; for each fit its rows and those predicted before the test |
 | `predictions.npz` | what each member predicted for the test rows in the run, to compare with |
-| `blend.json` | weights, decision step, seeds |
+| `blend.json` | weights, decision step; seeds and threads of each member's fits |
 | `prepared/`, where it is there | vectors of texts, as the run had them made once |
 | `replay.json` | what each fit of each member chose by the clock, in order |
 """

@@ -8,6 +8,7 @@ import numpy as np
 from agent.choices import Choices, choices
 from agent.playbook.policy import BY_HAND, Stopping
 from agent.solution import Solution
+from agent.threads import NO_ROOM, Fit, Room
 from leaderboard.record import Entry
 from sandbox import Cost, Trial
 from tasks.decision import choose_decision
@@ -34,14 +35,21 @@ class Candidate:
     log: str = ""
     found: dict[int, Choices] = field(default_factory=dict)  # what folds chose that were told nothing
     boosted: list[float] = field(default_factory=list)  # rounds times learning rate, of each fold so far
+    room: Room = NO_ROOM
+    fits: list[Fit] = field(default_factory=list)  # that ended well
 
     @property
     def waiting(self) -> list[int]:
-        """Folds that may start now: the first alone, the rest once it is in."""
-        if self.status != "running":
+        """Folds that may start now: the first alone, the rest once it is in, or one by one as far as its room says so."""
+        if self.status != "running" or (self.running and len(self.validated) < self.room.single):
             return []
         todo = [fold for fold in range(self.folds) if fold not in self.validated and fold not in self.running]
         return todo if 0 in self.validated else todo[:1] if 0 not in self.running else []
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether no other candidate may be begun yet."""
+        return self.status == "running" and len(self.validated) < self.room.itself
 
     @property
     def finished(self) -> bool:

@@ -64,7 +64,7 @@ def rebuild(data: Path, out: Path, *, device: str) -> None:
     card |= {"assets": str(task.assets_folder) if task.assets_folder else None}
     fits = [(plan[f"fit_{k}"], plan[f"validate_{k}"]) for k in range(int(plan["fits"]))]
     known = _read("blend.json")
-    predictions = _members(known["seeds"], fits, features, truth, card, _read("replay.json"))
+    predictions = _members(known["seeds"], known["threads"], fits, features, truth, card, _read("replay.json"))
     raw = Blend.from_json(known["blend"]).apply(predictions)
     write_submission(task, Decision.from_json(known["decision"]).apply(raw), out)
     print(f"wrote {out}", flush=True)
@@ -103,8 +103,8 @@ def _through_arrow(features: pd.DataFrame) -> pd.DataFrame:
 
 
 def _members(
-    seeds: Mapping[str, int], fits: list[Fit], features: pd.DataFrame, truth: np.ndarray, card: Mapping[str, Any],
-    replay: Mapping[str, list[Any]],
+    seeds: Mapping[str, int], threads: Mapping[str, list[int]], fits: list[Fit], features: pd.DataFrame, truth: np.ndarray,
+    card: Mapping[str, Any], replay: Mapping[str, list[Any]],
 ) -> dict[int, np.ndarray]:
     """Each entry's prediction of the test rows: the mean over the models of its fits, which choose what they chose."""
     predictions, begun = {}, time.monotonic()
@@ -113,7 +113,7 @@ def _members(
         for k, fit in enumerate(fits):
             print(f"[{m * len(fits) + k + 1}/{len(seeds) * len(fits)}] entry {number}, fit {k + 1} of {len(fits)}, "
                   f"after {time.monotonic() - begun:.1f} s", flush=True)
-            mine = {**card, "seed": seed, "replay": replay[number][k]}
+            mine = {**card, "seed": seed, "threads": threads[number][k], "replay": replay[number][k]}
             answers.append(_predict(number, fit, features, truth, mine))
         predictions[int(number)] = np.mean(answers, axis=0)
         print(_compared(number, predictions[int(number)]), flush=True)

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from agent.charts import Axes, bars, plain, signed, spanned, tidy, whiskers
 from agent.diagnostics import POINTS, Figure, diagnose
 from agent.ensemble import climb_link
+from agent.threads import comparison, threads_of
 from leaderboard.host.medals import medals
 from leaderboard.record import Entry
 from leaderboard.web.run_facts import colours as family_colours
@@ -308,10 +309,12 @@ def _cost(title: str, entries: Sequence[Entry], keys: Sequence[str], colours: Ma
 
 
 def _totals(entries: Sequence[Entry]) -> dict[str, str]:
+    known = comparison(entries)
     return {
         "trials' wall clock": f"{sum(entry.cost_wall_seconds for entry in entries):.1f} s",
         "trials' processor time": f"{sum(entry.cost_cpu_seconds for entry in entries):.1f} s",
         "largest trial": f"{max((entry.peak_memory_bytes for entry in entries), default=0) / 2**20:.0f} MiB",
+        **({"threads": str(known)} if known else {}),
     }
 
 
@@ -355,5 +358,5 @@ def _rows_seen(truth: np.ndarray | None) -> str:
 def _template() -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
                               finalize=lambda value: value if isinstance(value, Markup) else plain(value))
-    environment.filters |= {"tidy": tidy, "signed": signed}
+    environment.filters |= {"tidy": tidy, "signed": signed, "threads": threads_of}
     return environment.from_string(Path(__file__).with_name("report.html.jinja").read_text(encoding="utf-8"))

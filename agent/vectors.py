@@ -40,6 +40,7 @@ class Piece:
     letters: int
     folder: Path
     source = SOURCE
+    threads = 1
 
     @property
     def shape(self) -> tuple[int, ...]:

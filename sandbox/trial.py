@@ -73,6 +73,10 @@ class Executor(Protocol):
         """How many trials of one thread it can run at once."""
 
     @property
+    def threads(self) -> int:
+        """How many threads one trial can have to itself while no other runs."""
+
+    @property
     def gpus(self) -> int:
         """How many GPUs its trials can be given."""
 

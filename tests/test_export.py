@@ -18,6 +18,7 @@ import pytest
 
 from agent.blend import Blend
 from agent.export import export
+from agent.threads import Fit
 from leaderboard.record import Entry
 from tasks.arrays import Arrays, load_arrays
 from tasks.decision import Decision
@@ -179,22 +180,25 @@ def test_choices_are_read_from_each_folds_part_of_the_log(begun: Begin) -> None:
     assert replay == {"3": [[], [["odd", {"a": "\ud800"}]], [], [], [["trees", 30], ["strength", [0.5, 0.0]]]]}
 
 
-def test_a_member_is_rebuilt_with_the_choices_of_the_run(tmp_path: Path, begun: Begin) -> None:
+def test_a_member_is_rebuilt_with_the_choices_and_the_threads_of_the_run(tmp_path: Path, begun: Begin) -> None:
     task, arrays = begun(ahead)
     log = "".join(f"--- fold {fold}: ok \nchoice trees=20\n" for fold in range(arrays.fits))
-    solution = logged(task, arrays, "forests.random_forest(train, target, predict, task)", log)
+    call = "forests.random_forest(train, target, predict, task) if print('threads', task.threads) is None else None"
+    fits = [Fit(fold, 2 if fold == arrays.fits - 1 else 1, False, 300, 1.0, 1.0) for fold in range(arrays.fits)]
+    solution = logged(task, arrays, call, log, fits)
     done = run_alone(solution, task.folder, tmp_path / "elsewhere")
     assert done.returncode == 0, done.stderr
-    assert "choice trees=20\n" in done.stdout
+    assert "choice trees=20\n" in done.stdout and "threads 2\n" in done.stdout and "threads 1\n" not in done.stdout
 
 
-def logged(task: Task, arrays: Arrays, call: str, log: str) -> Path:
-    """The solution/ of a run whose one member makes this call and printed this log."""
+def logged(task: Task, arrays: Arrays, call: str, log: str, fits: Iterable[Fit] = ()) -> Path:
+    """The solution/ of a run whose one member makes this call, printed this log and was fitted so."""
     member = kept({3: np.ones(80)}, arrays.folder)[0]
     (Path(member.folder) / "log.txt").write_text(log, encoding="utf-8")
     source = SOURCE.format(module=call.split(".")[0], call=call)
-    return export(arrays.folder, task=task, arrays=arrays, entries=[replace(member, source=source)], kit=KIT,
-                  seconds=20.0, blend=Blend("best single", "identity", {3: 1.0}), decision=Decision())
+    params = {**member.params, "fits": [fit.to_json() for fit in fits]}
+    return export(arrays.folder, task=task, arrays=arrays, entries=[replace(member, source=source, params=params)],
+                  kit=KIT, seconds=20.0, blend=Blend("best single", "identity", {3: 1.0}), decision=Decision())
 
 
 def test_a_solution_holds_what_it_needs_and_replaces_an_older_one(tmp_path: Path, begun: Begin) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from agent.charts import signed, ticks, tidy
 from agent.report import explain, ranking, tree, write_report
+from agent.threads import Fit
 from leaderboard.record import Entry
 from tasks.spec import PREDICTIONS, Task
 
@@ -202,6 +203,15 @@ def test_hundred_thousand_rows_take_less_than_a_second(tmp_path: Path) -> None:
 def test_rows_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="10 rows of truth, 9 of predictions"):
         write(tmp_path / "report.html", truth=np.zeros(10), out_of_fold=np.zeros(9))
+
+
+def test_the_threads_of_each_fold_and_what_they_gained_are_on_the_page(tmp_path: Path) -> None:
+    fits = [Fit(0, 2, False, 900, 9.0, 17.0), Fit(1, 2, True, 900, 3.1, 5.9), Fit(2, 1, True, 900, 5.6, 5.5)]
+    entries = make_entries(4)
+    entries[2] = replace(entries[2], params={"fits": [fit.to_json() for fit in fits]})
+    page = Page(write(tmp_path / "report.html", entries=entries))
+    assert "2 2 1" in page.words
+    assert "a fold of entry 2 took 3.1 s on 2 threads and 5.6 s on one beside others: side by side gives more" in page.words
 
 
 def test_every_entry_is_below_its_parent() -> None:

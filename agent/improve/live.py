@@ -48,6 +48,10 @@ class Meter:
         return self.executor.width
 
     @property
+    def threads(self) -> int:
+        return self.executor.threads
+
+    @property
     def gpus(self) -> int:
         return self.executor.gpus
 

@@ -56,6 +56,10 @@ class Local:
         return len(os.sched_getaffinity(0))
 
     @property
+    def threads(self) -> int:
+        return self.width
+
+    @property
     def gpus(self) -> int:
         return gpu.cards()
 

@@ -183,6 +183,11 @@ class OnRay:
         return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
     @property
+    def threads(self) -> int:
+        """One: on which node processors are free together is Ray's to know, and a trial would wait for them."""
+        return 1
+
+    @property
     def gpus(self) -> int:
         self._connect()
         return int(ray.cluster_resources().get("GPU", 0))

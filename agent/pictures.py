@@ -47,6 +47,7 @@ class Batch:
     folder: Path
     seconds: float
     source = SOURCE
+    threads = 1
 
     @property
     def shape(self) -> tuple[int, ...]:

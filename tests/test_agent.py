@@ -167,6 +167,8 @@ def test_members_that_are_all_too_unsure_blend_into_true_probabilities(kind: str
     mean = Blend("mean", "identity", dict.fromkeys(views, 1 / 3)).apply(views)
     assert made.blend.method == "linear stack" and sum(made.blend.weights.values()) > 1.5
     assert made.honest < judge.score(truth, mean) - 2 * made.standard_error
+    read_back = Blend.from_json(made.blend.to_json())  # as an exported solution does
+    assert judge.score(truth, made.decision.apply(read_back.apply(views))) == pytest.approx(made.score)
 
 
 def test_targets_of_other_scales_are_stacked_together() -> None:

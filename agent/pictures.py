@@ -113,11 +113,13 @@ class Pictures:
         if trial.prediction is None:
             raise ValueError(f"nothing was read: {trial.status}")
         for name, part in pixels.unpacked(trial.prediction, batch.names).items():
-            self.grey[name] &= part.ndim == 4 and pixels.is_grey(part)
-            np.save(self.scratch / f"{name}-{batch.number}.npy", part)
+            grey = part.ndim == 4 and pixels.is_grey(part)
+            self.grey[name] &= grey
+            np.save(self.scratch / f"{name}-{batch.number}.npy", part[:, :1] if grey else part)
         for name in () if self.pending else self.names:
             parts = [np.load(self.scratch / f"{name}-{k}.npy", mmap_mode="r") for k in range(self.count)]
-            prepared.store_rows(self.folder, name, self.keys, [part[:, :1] for part in parts] if self.grey[name] else parts)
+            alike = parts if self.grey[name] or name == pixels.SPECTROGRAMS else [_coloured(part) for part in parts]
+            prepared.store_rows(self.folder, name, self.keys, alike)
 
     def _give_up(self) -> None:
         self.waiting, self.names = [], ()
@@ -128,6 +130,11 @@ class Pictures:
         table = pa.table({"path": self.paths})
         with pa.ipc.new_file(self.scratch / "paths.arrow", table.schema) as file:
             file.write_table(table)
+
+
+def _coloured(images: np.ndarray) -> np.ndarray:
+    """With three channels, also where they are the same."""
+    return np.broadcast_to(images, (len(images), 3, *images.shape[2:]))
 
 
 def _different(arrays: Arrays, columns: tuple[str, ...], assets: Path) -> tuple[list[str], tuple[str, ...]]:

@@ -185,6 +185,19 @@ def test_what_is_no_bytes_is_not_kept(fresh: tuple[Arrays, SimpleNamespace]) -> 
         assert not pictures.folder.exists() and not pictures.scratch.exists()
 
 
+def test_grey_batches_stand_beside_coloured_ones(fresh: tuple[Arrays, SimpleNamespace]) -> None:
+    pictures = waiting(fresh)
+    grey, coloured = pictures.next(60), pictures.next(60)
+    assert grey is not None and coloured is not None
+    red = np.zeros(coloured.shape)
+    red[:, 0] = 1.0  # the first byte: the red of a first pixel
+    assert pictures.take(grey, Trial("ok", np.zeros(grey.shape), COST)) is None
+    assert pictures.take(coloured, Trial("ok", red, COST)) is not None
+    first, second = (np.load(pictures.folder / name / "numbers.npy") for name in ("squares-20", "squares-32"))
+    assert first.shape == (179, 3, 20, 20) and first.sum() == first[coloured.rows, 0, 0, 0].sum() == len(coloured.rows)
+    assert second.shape == (179, 1, 32, 32)
+
+
 def test_a_store_has_its_share_of_memory_and_time(
     fresh: tuple[Arrays, SimpleNamespace], monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -15,7 +15,7 @@ import pandas as pd
 from agent.blend import Blend
 from agent.choices import Choices
 from agent.counts import Counts, Reading
-from agent.ensemble import Ensemble, build
+from agent.ensemble import MEMBERS, Ensemble, build
 from agent.kit import baselines
 from agent.pictures import Batch, Pictures
 from agent.playbook.policy import BY_HAND, Policy
@@ -34,6 +34,7 @@ from tasks.metrics import Metric, metric
 from tasks.spec import Task
 from tasks.submission import write_submission
 
+BLEND_KEPT = 1.0      # seconds kept back for the last blend
 UNVALIDATED = 2.0     # times what the folds took, that a fit on all rows may take
 ALIKE = 0.25          # by how much the rows of two folds may differ for one to take over what the other chose
 GIB = 1 << 30
@@ -86,6 +87,7 @@ class State:
     ensemble: Ensemble | None = None
     blended: frozenset[int] = frozenset()
     blend_seconds: float = 0.0
+    last_blend: tuple[float, int] = (0.0, 1)  # its seconds, and of how many members
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,10 @@ class Game:
         self.threads = Threads.after(state.entries, slots=setting.slots, most=self.most_threads)
 
     def left(self) -> float:
-        return self.setting.deadline - self.clock()
+        """Seconds until no trial may run: what the blend at the end takes beyond what is kept back for it is not there."""
+        seconds, members = self.state.last_blend
+        expected = seconds * min(len(usable(self.state)) + 1, MEMBERS) / members
+        return self.setting.deadline - self.clock() - max(0.0, expected - BLEND_KEPT)
 
     def open(self) -> bool:
         """Is there time, and is the goal not reached?"""
@@ -311,7 +316,9 @@ class Game:
         self._submit(ensemble)
         self.record.event(self.setting.run, "ensemble", describe(ensemble, self.clock() - self.setting.started))
         self.view.ensemble(ensemble.score, ensemble.honest, dict(ensemble.blend.weights))
-        self.state.blend_seconds += self.clock() - begun
+        taken = self.clock() - begun
+        self.state.blend_seconds += taken
+        self.state.last_blend = (taken, min(len(members), MEMBERS))
         return 1.0 if before is None else gain(before, ensemble, self.judge) / max(ensemble.standard_error, 1e-12)
 
     def _build(self, members: list[int]) -> Ensemble:

@@ -12,6 +12,7 @@ from tasks.decision import Decision, choose_decision, half, standard_error
 from tasks.metrics import Metric, Undefined, metric
 
 ROWS = 10_000
+SLOW = {"concordance": 2_500}  # rows where a score takes so long that those of all methods took 20 s of a run
 CELLS = 2_000_000  # probabilities of one member that a stack reads: it holds those of all members at once
 MEMBERS = 20
 STEPS = 30
@@ -110,7 +111,8 @@ class Arena:
         return {number: self.predictions[number][rows] for number in (self.predictions if members is None else members)}
 
     def _sample(self, rows: np.ndarray) -> np.ndarray:
-        return rows if len(rows) <= ROWS else np.random.default_rng(self.seed).choice(rows, ROWS, replace=False)
+        most = SLOW.get(self.judge.name, ROWS)
+        return rows if len(rows) <= most else np.random.default_rng(self.seed).choice(rows, most, replace=False)
 
     def _best_single(self, rows: np.ndarray) -> Blend:
         scores = {n: self._worth(rows, p) for n, p in self._at(rows).items()}

@@ -2,12 +2,14 @@
 
 import ast
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from agent.bandit import Bandit
 from agent.blend import Blend, ranks, unlinked
+from agent.compete import Game, State
 from agent.ensemble import build
 from agent.portfolio import SEASON, opening
 from agent.proposers.embedded import Embedded
@@ -243,3 +245,12 @@ def test_a_mind_s_draft_is_a_view_of_its_own_and_its_change_of_an_entry_is_not()
     assert {name: peers_of(solution, entries) for name, solution in made.items()} == {
         "draft": 0, "cross": 0, "debug": 0, "improve": 2}
     assert peers_of(Solution("", "tune", "x", "biases", recipe=Recipe("linear.biases")), entries) == 2
+
+
+@pytest.mark.parametrize(("last", "members", "left"), [((0.0, 1), 3, 50.0), ((0.5, 3), 3, 50.0), ((6.0, 3), 5, 39.0), ((6.0, 20), 30, 45.0)])
+def test_what_the_last_blend_will_take_is_no_time_for_trials(last: tuple[float, int], members: int, left: float) -> None:
+    """By the one before it, for as many members as there will be; a second is kept back for it anyway, and 20 are the most."""
+    entries = [entry(number, Recipe("linear.biases"), 0.8) for number in range(1, members + 1)]
+    state = State(entries=entries, out_of_fold=dict.fromkeys(range(1, members + 1), np.zeros(1)), last_blend=last)
+    game = SimpleNamespace(state=state, setting=SimpleNamespace(deadline=150.0), clock=lambda: 100.0)
+    assert Game.left(game) == pytest.approx(left)  # type: ignore[arg-type]

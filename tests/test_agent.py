@@ -247,7 +247,9 @@ def test_a_mind_s_draft_is_a_view_of_its_own_and_its_change_of_an_entry_is_not()
     assert peers_of(Solution("", "tune", "x", "biases", recipe=Recipe("linear.biases")), entries) == 2
 
 
-@pytest.mark.parametrize(("last", "members", "left"), [((0.0, 1), 3, 50.0), ((0.5, 3), 3, 50.0), ((6.0, 3), 5, 39.0), ((6.0, 20), 30, 45.0)])
+@pytest.mark.parametrize(("last", "members", "left"), [
+    ((0.0, 1), 3, 50.0), ((0.5, 3), 3, 50.0), ((6.0, 3), 5, 39.0), ((6.0, 20), 30, 45.0),
+])
 def test_what_the_last_blend_will_take_is_no_time_for_trials(last: tuple[float, int], members: int, left: float) -> None:
     """By the one before it, for as many members as there will be; a second is kept back for it anyway, and 20 are the most."""
     entries = [entry(number, Recipe("linear.biases"), 0.8) for number in range(1, members + 1)]

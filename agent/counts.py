@@ -73,7 +73,7 @@ class Counts:
             return False
         try:
             counts = ngrams.unpacked(trial.prediction, len(reading.keys))
-        except ValueError:
+        except (TypeError, ValueError):
             return False
         prepared.store_counts(self.folder, reading.reader, reading.keys, counts)
         return True

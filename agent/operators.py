@@ -51,7 +51,7 @@ def menu(traits: Traits) -> list[Block]:
         options.append(Block("encoders.rare"))
     if traits.sentences:
         options.append(SENSE)
-    if traits.datetime and traits.timed:
+    if traits.datetime and traits.timed and not traits.one_year:
         options += [Block("calendar.features"), Block("calendar.lags")]
     return list({block.name: block for block in options}.values())
 
@@ -109,7 +109,8 @@ def other_seed(parents: Sequence[Parent], traits: Traits, rng: np.random.Generat
 def tune_block(parents: Sequence[Parent], traits: Traits, rng: np.random.Generator) -> Move | None:
     """Other options for one block."""
     parent = pick(parents, rng)
-    tunable = [block for block in parent.recipe.blocks if block.name in BLOCK_OPTIONS]
+    fixed = {"features.dates"} if traits.one_year else set()
+    tunable = [block for block in parent.recipe.blocks if block.name in BLOCK_OPTIONS.keys() - fixed]
     if not tunable:
         return None
     block = tunable[rng.integers(len(tunable))]

@@ -29,10 +29,11 @@ WIDE = 400
 
 
 def basic_blocks(traits: Traits) -> tuple[Block, ...]:
-    """What makes the columns readable for a booster, nothing more."""
+    """What makes the columns readable for a booster, nothing more. Of a single year the days that have passed are left out:
+    trees would go on from the last of them, and no fold has seen the season that the test returns to."""
     blocks = [LEVELS] if traits.coded else []
     blocks += [SOUND if traits.sound else IMAGE] if traits.image else []
-    blocks += [DATES] if traits.datetime else []
+    blocks += [SEASON if traits.one_year else DATES] if traits.datetime else []
     blocks += [TEXT] if traits.text else []
     return tuple(blocks)
 
@@ -42,7 +43,7 @@ def rich_blocks(traits: Traits) -> tuple[Block, ...]:
     blocks = list(basic_blocks(traits))
     if traits.grouped and not traits.forward:  # before the dates, by which rows are ordered, give way to their parts
         blocks.insert(blocks.index(LEVELS) + 1 if LEVELS in blocks else 0, WITHIN)
-    blocks += [LAGS] if traits.forward and traits.datetime else []
+    blocks += [LAGS] if traits.forward and traits.datetime and not traits.one_year else []
     blocks += [PAST] if _is_forecast(traits) else []
     blocks += [PAIRED] if traits.paired else []
     blocks += [COUNTS, TARGET_MEAN] if traits.categorical + traits.coded else []
@@ -108,7 +109,7 @@ def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str
 
 def _is_forecast(traits: Traits) -> bool:
     """Numbers that are to be known for times to come."""
-    return traits.forward and traits.timed and traits.kind in ("regression", "multiregression")
+    return traits.forward and traits.timed and not traits.one_year and traits.kind in ("regression", "multiregression")
 
 
 def _is_mostly_text(traits: Traits) -> bool:

@@ -353,7 +353,7 @@ def traits_of(
                      coded=len(codes), pixels=pixels, sound=any(path.endswith(sound.SUFFIX) for path in sounds),
                      paired=recommend.pair_of(features, test[list(roles)], known) is not None,
                      channels=0 if pixels else len(signal.channels(features, known)), counted=_is_counted(task, train),
-                     sentences=sentences)
+                     sentences=sentences, one_year=plan.one_year)
 
 
 def sentence_columns(roles: Mapping[str, str], train: pd.DataFrame) -> tuple[str, ...]:

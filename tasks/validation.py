@@ -48,6 +48,7 @@ class Plan:
     reasons: tuple[str, ...] = ()
     nearer: float | None = None  # chance that a validated text is nearer to fitted ones than a test text is
     unseen_months: tuple[int, ...] = ()  # of the year: most test rows lie in them; train has each once, no fold has it
+    one_year: bool = False  # nor has train any other month twice: nothing tells seasons from what has changed since
 
     @property
     def validated(self) -> np.ndarray:
@@ -63,7 +64,8 @@ class Plan:
         return {"scheme": self.scheme, "folds": sizes, "n_train": self.n_train, "validated": int(self.validated.sum()),
                 "group": self.group, "time": self.time, "adversarial_auc": self.adversarial_auc,
                 "adversarial_columns": list(self.adversarial_columns), "reasons": list(self.reasons),
-                "nearer": self.nearer, "unseen_months": list(self.unseen_months)}
+                "nearer": self.nearer, "unseen_months": list(self.unseen_months),
+                "one_year": self.one_year}
 
 
 def design(
@@ -385,7 +387,11 @@ def _forward_plan(
         named = ", ".join(month_name[month] for month in months)
         reasons.append(f"most test rows are of months that train has once and no fold validates ({named}): the scores of the "
                        f"test may differ")
-    return Plan("forward", folds, len(train), group=task.group, time=name, reasons=tuple(reasons), unseen_months=months)
+    one_year = bool(months) and _no_month_twice(past)
+    if one_year:
+        reasons.append("train has no month of the year twice: what it says of a time of the year is taken to come back")
+    return Plan("forward", folds, len(train), group=task.group, time=name, reasons=tuple(reasons), unseen_months=months,
+                one_year=one_year)
 
 
 def _unseen_months(past: np.ndarray, future: np.ndarray, validated: Rows) -> tuple[int, ...]:
@@ -396,6 +402,11 @@ def _unseen_months(past: np.ndarray, future: np.ndarray, validated: Rows) -> tup
     once = mine.year.groupby(mine.month).nunique().eq(1)
     unseen = (set(once.index[once]) & set(later.month)) - set(mine.month.iloc[validated])
     return tuple(sorted(int(month) for month in unseen)) if later.month.isin(unseen).mean() > 0.5 else ()
+
+
+def _no_month_twice(past: np.ndarray) -> bool:
+    times = pd.to_datetime(pd.Series(past)).dt
+    return bool(times.year.groupby(times.month).nunique().max() == 1)
 
 
 def _edges(past: np.ndarray, future: np.ndarray, count: int) -> np.ndarray:

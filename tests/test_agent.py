@@ -11,6 +11,7 @@ from agent.bandit import Bandit
 from agent.blend import Blend, ranks, unlinked
 from agent.compete import Game, State
 from agent.ensemble import build
+from agent.operators import Parent, menu, tune_block
 from agent.portfolio import SEASON, opening
 from agent.proposers.embedded import Embedded
 from agent.racing import Candidate, cannot_win, peers_of
@@ -51,7 +52,7 @@ def test_a_recipe_reads_back_what_was_written() -> None:
 
 
 def test_every_name_that_the_proposer_can_write_exists_in_the_kit() -> None:
-    from agent.operators import BLOCK_OPTIONS, menu
+    from agent.operators import BLOCK_OPTIONS
 
     wide = Traits(**{**vars(TRAITS), "numeric": 20, "image": 1, "timed": True, "forward": True})
     names = {b.name for b in menu(wide)} | {r.model for t in (TRAITS, wide) for r, _ in opening(t)} | set(BLOCK_OPTIONS)
@@ -92,6 +93,18 @@ def test_the_reading_of_dates_that_did_better_is_that_of_what_follows(timeless: 
     recipes = [solution.recipe for _ in range(4) if (solution := proposer.propose(entries)) is not None]
     dated = [recipe for recipe in recipes if recipe is not None and recipe.has("features.dates")]
     assert dated and all((SEASON in recipe.blocks) == taken for recipe in dated)
+
+
+def test_of_a_single_year_no_recipe_goes_on_from_its_last_days() -> None:
+    traits = Traits(**{**vars(TRAITS), "kind": "regression", "metric": "mae", "timed": True, "forward": True, "one_year": True})
+    recipes = [recipe for recipe, _ in opening(traits)]
+    blocks = [*(block for recipe in recipes for block in recipe.blocks), *menu(traits)]
+    assert SEASON in blocks
+    assert not [block for block in blocks if block.name.startswith(("calendar", "forecast")) or block == Block("features.dates")]
+    assert not [recipe for recipe in recipes if recipe.model.startswith("forecast")]
+    rng = np.random.default_rng(0)
+    parents = [Parent(entry(1, Recipe("boosters.lightgbm", (SEASON,)), 0.8), Recipe("boosters.lightgbm", (SEASON,)))]
+    assert tune_block(parents, traits, rng) is None
 
 
 def test_an_operator_that_has_nothing_new_does_not_end_the_search() -> None:

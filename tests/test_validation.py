@@ -148,13 +148,18 @@ def test_an_irregular_past_still_gives_forward_folds(tmp_path: Path) -> None:
     assert plan.scheme == "forward" and len(plan.folds) >= 2
 
 
-@pytest.mark.parametrize(("start", "unseen"), [("2020-06-01", (6, 7)), ("2017-06-01", ())])
-def test_a_season_that_train_has_once_and_no_fold_validates_is_told(tmp_path: Path, start: str, unseen: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(("start", "unseen", "one_year"), [
+    ("2020-06-01", (6, 7), True), ("2020-04-20", (6, 7), False), ("2017-06-01", (), False),
+])
+def test_a_season_that_train_has_once_and_no_fold_validates_is_told(
+    tmp_path: Path, start: str, unseen: tuple[int, ...], one_year: bool,
+) -> None:
     past = pd.Series(pd.date_range(start, "2021-05-31", freq="D").strftime("%Y-%m-%d"))
     train, test = binary(len(past), when=past), rows(61, first=len(past)).assign(when=days(61, "2021-06-01"))
     plan = planned(write_folder(tmp_path, train, test, test[["id"]].assign(y=0.5)))[3]
     assert plan.scheme == "forward" and plan.unseen_months == unseen
     assert any("(June, July)" in reason for reason in plan.reasons) == bool(unseen)
+    assert plan.one_year == one_year == any("no month of the year twice" in reason for reason in plan.reasons)
 
 
 def test_the_last_days_of_each_month_are_validated_by_stretches_of_days(tmp_path: Path) -> None:

@@ -89,6 +89,10 @@ class Recorded:
 class Priced(Local):
     """The real sandbox; what a trial costs is what was recorded, since on a busy machine two threads help nothing."""
 
+    @property
+    def threads(self) -> int:
+        return 2
+
     def run(
         self, source: str, *, inputs: Mapping[str, Path], limits: Limits, shape: tuple[int, ...], card: Mapping[str, object],
     ) -> Trial:

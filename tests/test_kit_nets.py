@@ -299,3 +299,19 @@ def test_a_trend_lets_a_model_extrapolate() -> None:
 
 def _mean_model(train: Any, target: pd.Series, predict: pd.DataFrame, task: Any) -> np.ndarray:
     return np.full(len(predict), target.mean())
+
+
+@pytest.mark.parametrize(("step", "hints", "width"), [(0.01, [], 32), (0.3, [], 16), (2.0, [], 8), (2.0, [["width", 16]], 16)])
+def test_a_net_is_as_wide_as_its_time_allows_or_as_on_another_fold(
+    step: float, hints: list[list[object]], width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A step of 16 images; 640 images at 64 a step and 60 epochs are 600 steps, of which 400 are enough."""
+    monkeypatch.setattr(images, "_seconds_of_a_step", lambda *_: step / 4)
+    some = np.zeros((700, 1, 8, 8), dtype=np.uint8)
+    card = a_card(hints=[list(hint) for hint in hints])
+    assert images._width(some, 3, 64, 600, 60.0, torch.device("cpu"), card) == width
+    assert capsys.readouterr().out == f"choice width={width}\n"
+
+
+def test_a_step_is_timed_on_a_few_images() -> None:
+    assert images._seconds_of_a_step(np.zeros((4, 1, 8, 8), dtype=np.uint8), 3, 8) > 0

@@ -7,6 +7,7 @@ import math
 import re
 import time
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,9 @@ from . import clock, columns, losses, nets, pixels
 
 FIRST = 50  # images, whose sides decide how large all of them are read
 SMALL = 32  # pixels a side, of images that are described by numbers
+WIDTHS = {32: 1.0, 16: 0.42, 8: 0.18}  # of the first layers, and what a step costs beside the widest
+ENOUGH = 400  # steps that a net should take, where fewer are not all that it was given
+PROBED = 16  # images of the step that is timed
 
 
 def load(frame: pd.DataFrame, task: SimpleNamespace, *, size: int | None = None) -> np.ndarray:
@@ -182,6 +186,35 @@ def _explained(truth: np.ndarray, guess: np.ndarray) -> float:
     return float((a * b).sum() / (np.linalg.norm(a) * np.linalg.norm(b) + 1e-12))
 
 
+def _width(
+    images: np.ndarray, outputs: int, batch: int, steps: int, seconds: float, device: Any, task: SimpleNamespace,
+) -> int:
+    """The widest net that takes enough of its steps in that time, by the time of one on a few images; as another fold has
+    it, where it is known. A wide net that takes a dozen steps knows nothing."""
+    known = clock.chosen(task, "width")
+    known = clock.hinted(task, "width") if known is None else known
+    if known is None and device.type == "cpu":
+        step = _seconds_of_a_step(images[:PROBED], outputs, max(WIDTHS)) * batch / len(images[:PROBED])
+        known = next((width for width, cost in WIDTHS.items() if seconds > min(steps, ENOUGH) * step * cost), min(WIDTHS))
+    known = max(WIDTHS) if known is None else int(known)
+    clock.choose("width", known)
+    return known
+
+
+def _seconds_of_a_step(images: np.ndarray, outputs: int, width: int) -> float:
+    """Of the second one: the first has its memory to find."""
+    import torch
+
+    from .residual import ResidualNetwork
+
+    net = ResidualNetwork(images.shape[1], images.shape[2], outputs, width=width)
+    for _ in range(2):
+        begun = time.monotonic()
+        net(torch.as_tensor(images)[None]).square().mean().backward()
+        taken = time.monotonic() - begun
+    return taken
+
+
 def convnet(
     train: pd.DataFrame,
     target: pd.Series | pd.DataFrame,
@@ -189,7 +222,7 @@ def convnet(
     task: SimpleNamespace,
     *,
     size: int | None = None,
-    width: int = 32,
+    width: int | None = None,
     epochs: int | None = None,
     batch: int = 64,
     lr: float = 0.004,
@@ -202,6 +235,7 @@ def convnet(
 ) -> np.ndarray:
     """Predictions of a small residual network on image columns, or on a table of pixels (`grid`), as the card demands.
 
+    width: channels of the first layers; None takes the widest of WIDTHS that has the time for enough steps.
     shift: largest random move as a share of the side; mirror: None decides by `flips`. judged: keep the best
     epoch on a fifth of the train rows, else train on all rows and keep the last; None judges from 20,000 rows,
     where the fifth can be spared. Never trains past `max_seconds` or the seconds left.
@@ -214,17 +248,20 @@ def convnet(
 
     ends = clock.deadline(task, nets.SHARE)
     device = device_of(task)
-    torch.manual_seed(task.seed)
     images = _both(train, predict, task, size)
     axes = flips(images[: len(train)], target, task) if mirror is None else [3] * mirror
     head = head_of(target, task, smoothing=smoothing)
     sparing = len(train) < 20_000 if judged is None else not judged
     held = [np.empty(0, dtype=np.int64)] if sparing else nets.holdouts(train, target, task, 1)
+    epochs = epochs or int(np.clip(60_000 / len(train), 10, 60))
+    steps, seconds = epochs * math.ceil(len(train) / batch), min(max_seconds, ends - time.monotonic())
+    width = width or _width(images, head.outputs, batch, steps, seconds, device, task)
+    torch.manual_seed(task.seed)
     net = ResidualNetwork(images.shape[1], images.shape[2], head.outputs, width=width).to(device)
     pixels = torch.as_tensor(images, device=device)
     net.start_from(pixels[: len(train)])
     plan = Plan(
-        epochs=epochs or int(np.clip(60_000 / len(train), 10, 60)), batch=batch, lr=lr, weight_decay=weight_decay,
+        epochs=epochs, batch=batch, lr=lr, weight_decay=weight_decay,
         schedule="onecycle", seconds=min(max_seconds, ends - time.monotonic()), ticks=clock.chosen(task, "ticks"),
     )
     fit(

@@ -369,9 +369,8 @@ class Game:
         return self.threads.late(self._expected(solution) / folds, folds, self.left())
 
     def _expected(self, solution: Solution) -> float:
-        """Seconds of one slot for all folds, by its family's entries so far, or by all where it has none; 0 before the first."""
-        done = [entry for entry in self.state.entries if entry.number and entry.status == "ok"]
-        known = [slot_seconds(entry) for entry in done if entry.family == solution.family] or list(map(slot_seconds, done))
+        """Seconds of one slot for all folds, by its family's entries so far; 0 where there is none."""
+        known = [slot_seconds(e) for e in self.state.entries if e.family == solution.family and e.status == "ok"]
         return float(np.median(known)) if known else 0.0
 
     def _job(self, candidate: Candidate, fold: int) -> Job:

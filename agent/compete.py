@@ -68,6 +68,7 @@ class Setting:
     unsafe: bool = False
     policy: Policy = BY_HAND
     sentences: tuple[str, ...] = ()  # text columns whose vectors may be made
+    one_year: bool = False  # the test's season is that of no validated row: no blend may be scaled to theirs
 
     @property
     def fair_seconds(self) -> float:
@@ -325,7 +326,7 @@ class Game:
         arrays, validated = self.setting.arrays, self.setting.arrays.validated
         predictions = {number: self.state.out_of_fold[number][validated] for number in members}
         return build(self.judge, self.setting.task.kind, arrays.truth[validated], predictions, seed=self.setting.seed,
-                     units=None if arrays.units is None else arrays.units[validated])
+                     scaled=not self.setting.one_year, units=None if arrays.units is None else arrays.units[validated])
 
     def _unscored(self, number: int) -> Ensemble:
         """An entry alone, where the metric has no value on the validated rows: better a constant than no submission."""

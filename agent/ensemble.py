@@ -36,10 +36,12 @@ class Ensemble:
 
 def build(
     judge: Metric, kind: str, truth: np.ndarray, predictions: Predictions, *, seed: int, units: np.ndarray | None = None,
+    scaled: bool = True,
 ) -> Ensemble:
     """truth: (n,) or (n, k); predictions: entry number -> out-of-fold (n,) or (n, k), finite. At least one entry.
-    units: (n,) codes of rows that belong together: halves hold whole units, and noise is that of drawing units."""
-    arena = Arena(judge, kind, truth, _best(judge, truth, predictions), seed, units)
+    units: (n,) codes of rows that belong together: halves hold whole units, and noise is that of drawing units. scaled: whether
+    a stack may join, whose weights need not add up to one: what it corrects is the level of these rows."""
+    arena = Arena(judge, kind, truth, _best(judge, truth, predictions), seed, units, scaled=scaled)
     everything = np.arange(len(truth))
     left, right = arena.split(everything, seed)
     blend, by_method = arena.choose(everything)
@@ -54,10 +56,10 @@ class Arena:
 
     def __init__(
         self, judge: Metric, kind: str, truth: np.ndarray, predictions: Predictions, seed: int,
-        units: np.ndarray | None = None,
+        units: np.ndarray | None = None, *, scaled: bool = True,
     ) -> None:
         self.judge, self.kind, self.truth, self.predictions, self.seed = judge, kind, truth, predictions, seed
-        self.units = units
+        self.units, self.scaled = units, scaled
         self.surrogate = surrogate(judge, kind)
         self.sign = 1.0 if self.surrogate.greater_is_better else -1.0
 
@@ -91,7 +93,7 @@ class Arena:
         methods: dict[str, Callable[[np.ndarray], Blend]] = {"best single": self._best_single}
         if len(self.predictions) > 1:
             methods["hill climbing"] = self._hill_climbing
-            if stack_link(self.kind, self.judge):
+            if self.scaled and stack_link(self.kind, self.judge):
                 methods["linear stack"] = self._stack
         return methods
 

@@ -392,7 +392,7 @@ def _setting(
         kit=kit_of(KIT, options.playbook, arrays.folder),
         deadline=started + options.budget - finishing_seconds(options.budget), seed=options.seed, slots=options.slots,
         memory_bytes=options.memory_bytes, until=options.until, device=options.device, unsafe=options.unsafe,
-        policy=options.policy, sentences=texts,
+        policy=options.policy, sentences=texts, one_year=load_plan(arrays.folder).get("one_year", False),
     )
 
 

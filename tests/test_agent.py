@@ -167,6 +167,15 @@ def test_noise_entries_do_not_lift_the_honest_estimate() -> None:
     assert abs(made.honest - 0.5) < 3 * made.standard_error
 
 
+def test_no_blend_is_scaled_where_the_validated_rows_are_not_of_the_tests_season() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=600) + 10
+    views = {n: 1.5 * truth + rng.normal(size=600) for n in (1, 2, 3)}
+    free, kept = (build(metric("rmse"), "regression", truth, views, seed=0, scaled=scaled) for scaled in (True, False))
+    assert free.blend.method == "linear stack" and sum(free.blend.weights.values()) < 0.8
+    assert kept.blend.method != "linear stack" and sum(kept.blend.weights.values()) == pytest.approx(1.0)
+
+
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
 def test_members_that_are_all_too_unsure_blend_into_true_probabilities(kind: str) -> None:
     """A mean of such members is too unsure too: the stack's weights need not sum to one, which makes it a calibration."""

@@ -123,14 +123,15 @@ def _measured(agent: str, budget: float, runs: Sequence[Mapping[str, Any]]) -> R
 
 
 def submitted(task: Task, raw: np.ndarray) -> np.ndarray:
-    """The submitted form by plain rules: the likeliest class, 0.5, the nearest level, nothing below 0 under a log."""
+    """The submitted form by plain rules: the likeliest class, 0.5, of several labels those likelier than on average, the
+    nearest level, nothing below 0 under a log."""
     judge = metric(task.metric)
     if task.submission == "top_k":
         return np.argsort(-raw, axis=1)[:, : judge.k or 1]
     if task.submission == "label":
         return raw.argmax(axis=1) if raw.ndim == 2 else np.rint(raw).astype(int)
     if task.submission == "probabilities" and judge.labels:
-        return (raw >= 0.5).astype(int)
+        return (raw >= raw.mean(axis=0)).astype(int)
     return np.maximum(raw, 0.0) if judge.loss == "log_squared" else raw
 
 

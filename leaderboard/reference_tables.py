@@ -1,5 +1,6 @@
 """The feature tables of the reference competitors, made from a task's typed columns with no cleverness at all."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tasks.tables import CJK
 
 SIDE = 16      # images become SIDE x SIDE grey pixels
 TERMS = 1000   # TF-IDF columns of a text for tree models
+SINGLE = 1.5   # words of a text on average, below which its characters are read
 WORDS = r"(?u)\b\w+\b"
 
 
@@ -46,7 +48,8 @@ def coded(features: pd.DataFrame, roles: dict[str, str], task: Task) -> pd.DataF
             codes = values.cat.codes
             made[f"categorical {place}"] = codes.astype(float).where(codes >= 0)
         elif role == "text":
-            terms = _tfidf(TERMS).fit_transform(_spaced(values)).astype(np.float32).toarray()
+            texts = _spaced(values)
+            terms = _tfidf(texts, TERMS).fit_transform(texts).astype(np.float32).toarray()
             made |= {f"text {place}.{k}": pd.Series(column, index=features.index) for k, column in enumerate(terms.T)}
         else:
             made |= _numbers(values, role, place, task)
@@ -57,7 +60,8 @@ def encode_linear(train: pd.DataFrame) -> ColumnTransformer:
     """One-hot levels (rare ones together), TF-IDF of words and pairs of words, standardised numbers without gaps."""
     numbers = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
     levels = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=3, max_categories=2000)
-    steps: list[tuple[str, Any, Any]] = [(c, _tfidf(20_000, pairs=True), c) for c in columns_of(train, "text")]
+    steps: list[tuple[str, Any, Any]] = [(c, _tfidf(train[c], 20_000, pairs=True), c)
+                                        for c in columns_of(train, "text")]
     steps.append(("levels", levels, columns_of(train, "categorical")))
     steps.append(("numbers", numbers, columns_of(train, "numeric", "datetime", "image")))
     return ColumnTransformer([step for step in steps if step[2]])
@@ -68,7 +72,10 @@ def columns_of(frame: pd.DataFrame, *roles: str) -> list[str]:
     return [name for name in map(str, frame.columns) if name.startswith(roles)]
 
 
-def _tfidf(terms: int, *, pairs: bool = False) -> TfidfVectorizer:
+def _tfidf(texts: pd.Series, terms: int, *, pairs: bool = False) -> TfidfVectorizer:
+    """Of words; where texts are hardly more than one, which none of the test's rows needs to share, of runs of characters."""
+    if np.mean([len(re.findall(WORDS, text)) for text in texts]) < SINGLE:
+        return TfidfVectorizer(max_features=terms, sublinear_tf=True, analyzer="char_wb", ngram_range=(1, 2 + pairs))
     return TfidfVectorizer(max_features=terms, sublinear_tf=True, token_pattern=WORDS, ngram_range=(1, 1 + pairs))
 
 

@@ -1,5 +1,6 @@
 """Reference competitors: each enters every kind of task, and a run is ranked among what they scored."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from folders import rows, write_folder
 
 from leaderboard import reference_models
 from leaderboard.reference import Rival, add_results, competitors, rank, read_field, submitted, write_field
+from leaderboard.reference_tables import _tfidf
 from tasks.spec import load_task
 
 NAMES = [competitor.name for competitor in reference_models.COMPETITORS]
@@ -145,6 +147,15 @@ def test_labels_are_submitted_by_plain_rules(tmp_path: Path) -> None:
     multiclass = load_task(_folders("multiclass", tmp_path / "m")[0])
     ordinal = load_task(_folders("ordinal", tmp_path / "o")[0])
     regression = load_task(_folders("regression", tmp_path / "r")[0])
+    several = replace(load_task(_folders("multilabel", tmp_path / "l")[0]), metric="f1_samples", submission="probabilities")
+    assert submitted(several, np.array([[0.1, 0.9], [0.2, 0.7]])).tolist() == [[0, 1], [1, 0]]
+    assert submitted(several, np.full((2, 2), 0.25)).tolist() == [[1, 1], [1, 1]]
     assert submitted(multiclass, np.array([[0.2, 0.5, 0.3]])).tolist() == [1]
     assert submitted(ordinal, np.array([0.4, 0.6, 1.7])).tolist() == [0, 1, 2]
     assert submitted(regression, np.array([-1.0, 2.0])).tolist() == [0.0, 2.0]
+
+
+def test_texts_of_one_word_are_read_by_their_characters() -> None:
+    words = pd.Series(["amelia", "felix", "bella", "rex"] * 5)
+    assert any(" a" in term for term in _tfidf(words, 50).fit(words).get_feature_names_out())
+    assert _tfidf(words + " is here", 50).fit(words + " is here").get_feature_names_out().tolist()[:2] == ["amelia", "bella"]

@@ -131,7 +131,7 @@ def submitted(task: Task, raw: np.ndarray) -> np.ndarray:
     if task.submission == "label":
         return raw.argmax(axis=1) if raw.ndim == 2 else np.rint(raw).astype(int)
     if task.submission == "probabilities" and judge.labels:
-        return (raw >= raw.mean(axis=0)).astype(int)
+        return (raw >= raw.mean(axis=0) - 1e-9).astype(int)  # equal ones are above their mean or below by rounding
     return np.maximum(raw, 0.0) if judge.loss == "log_squared" else raw
 
 

@@ -149,7 +149,7 @@ def test_labels_are_submitted_by_plain_rules(tmp_path: Path) -> None:
     regression = load_task(_folders("regression", tmp_path / "r")[0])
     several = replace(load_task(_folders("multilabel", tmp_path / "l")[0]), metric="f1_samples", submission="probabilities")
     assert submitted(several, np.array([[0.1, 0.9], [0.2, 0.7]])).tolist() == [[0, 1], [1, 0]]
-    assert submitted(several, np.full((2, 2), 0.25)).tolist() == [[1, 1], [1, 1]]
+    assert submitted(several, np.full((3, 2), 0.1)).tolist() == [[1, 1]] * 3
     assert submitted(multiclass, np.array([[0.2, 0.5, 0.3]])).tolist() == [1]
     assert submitted(ordinal, np.array([0.4, 0.6, 1.7])).tolist() == [0, 1, 2]
     assert submitted(regression, np.array([-1.0, 2.0])).tolist() == [0.0, 2.0]

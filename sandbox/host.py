@@ -45,7 +45,8 @@ class Places:
 
 
 class Host:
-    """One fork server and the trials it was asked for. The server starts at the first use, or at `with`."""
+    """One fork server and the trials it was asked for. The server starts at the first use, or at `with`; after the end of
+    `with` no trial is taken: a thread that comes late would leave a server behind."""
 
     def __init__(self, libraries: Sequence[str], *, walls: Walls | None = None) -> None:
         """`libraries`: what the server imports before it forks; `walls`: those to use, else the best that hold here."""
@@ -53,10 +54,12 @@ class Host:
         self.lock = Lock()
         self.server: Server | None = None
         self.flight: set[Event] = set()
+        self.closed = False
 
     def __enter__(self) -> "Host":
         """Starts the server; what comes first waits for it."""
         with self.lock:
+            self.closed = False
             self._begin()
         return self
 
@@ -65,6 +68,7 @@ class Host:
     ) -> None:
         self.cancel()
         with self.lock:
+            self.closed = True
             if self.server is not None:
                 self.server.close()
             self.server = None
@@ -77,7 +81,8 @@ class Host:
     def run(
         self, source: str, *, inputs: Mapping[str, Path], limits: Limits, shape: tuple[int, ...], card: Mapping[str, Any]
     ) -> Trial:
-        """See sandbox.trial.Executor.run. A trial that never began, as the server was killed, is asked for again."""
+        """See sandbox.trial.Executor.run. A trial that never began, as the server was killed, is asked for again.
+        SandboxError where no server can be had, or the host is closed."""
         cancelled = Event()
         self.flight.add(cancelled)
         try:
@@ -147,6 +152,8 @@ class Host:
         """A server that has said it is ready, and its walls. One that was killed while it started is started again.
         SandboxError where none can be had."""
         with self.lock:
+            if self.closed:
+                raise SandboxError("the sandbox is closed: a trial came after its run had ended")
             for attempt in range(STARTS):
                 server = self.server if self.server is not None and self.server.alive else self._begin()
                 try:

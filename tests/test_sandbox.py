@@ -18,7 +18,7 @@ import pytest
 from clusters import ray_cluster
 
 import sandbox
-from sandbox import Cluster, Executor, Limits, Trial, executor
+from sandbox import Cluster, Executor, Limits, SandboxError, Trial, executor
 from sandbox.executors.local import Local
 from sandbox.executors.ray import OnRay
 
@@ -353,6 +353,16 @@ def test_cancelling_ends_the_trials_in_flight_and_no_later_one(runner: Executor,
         thread.join(60)
     assert [trial.status for trial in trials] == ["killed"] * 2
     assert run(runner, place, MEAN).status == "ok"
+
+
+def test_a_trial_that_comes_after_the_end_starts_no_server(place: Place) -> None:
+    with Local(FEW) as made:
+        assert run(made, place, MEAN).status == "ok"
+    with pytest.raises(SandboxError, match="closed"):
+        run(made, place, MEAN)
+    assert made.warm.server is None
+    with made:
+        assert run(made, place, MEAN).status == "ok"
 
 
 AGENT = """

@@ -73,8 +73,9 @@ def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str
     if traits.text:
         moves.append((Recipe("text.ridge"), "Single words and a ridge: the quickest look at the text"))
         moves.append((Recipe("text.linear_model"), "Words and characters carry the label: a sparse linear model"))
-        bayes = Recipe("text.linear_model", params={"naive_bayes": True, "strength": 0.1})
-        moves.append((bayes, "Naive Bayes ratios as features of a linear model"))
+        if traits.kind == "binary":  # else there are no ratios, and it is the model before
+            bayes = Recipe("text.linear_model", params={"naive_bayes": True, "strength": 0.1})
+            moves.append((bayes, "Naive Bayes ratios as features of a linear model"))
     if traits.sentences:
         moves.append((Recipe("linear.regularised", (WHOLE_SENSE,)), "What sentences mean, by pretrained vectors, added up"))
         if traits.rows <= KERNEL_ROWS:

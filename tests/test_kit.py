@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.metrics import roc_auc_score
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss, roc_auc_score
 
 from agent.kit import (
     boosters,
@@ -351,6 +352,36 @@ def test_text_without_spaces_is_read_by_characters() -> None:
     notes = pd.Series(["这个很好", "那个不好", "很好很好", "不好不好"] * 10, dtype="str")
     left, _ = text.tfidf(notes, notes.head(1))
     assert left.shape[1] >= 8
+
+
+ENDINGS = ("ski", "ville", "burg", "ton")
+
+
+def named(rows: int, seed: int) -> tuple[pd.DataFrame, pd.Series]:
+    """Names that occur once, whose endings tell the class, often."""
+    random = np.random.default_rng(seed)
+    kind = random.integers(0, 4, rows)
+    told = np.where(random.random(rows) < 0.8, kind, random.integers(0, 4, rows))
+    names = ["".join(random.choice(list("aeioumnrkl"), 6)) + ENDINGS[k] for k in told]
+    return pd.DataFrame({"name": pd.Series(names, dtype="str")}), pd.Series(kind)
+
+
+@pytest.mark.parametrize("model", [text.ridge, text.linear_model])
+def test_names_are_read_by_what_is_inside_them(model: Callable[..., np.ndarray]) -> None:
+    (train, target), (predict, truth) = named(600, 0), named(400, 1)
+    task = card("multiclass", roles={"name": "text"})
+    assert (model(train, target, predict, task).argmax(axis=1) == truth).mean() > 0.75
+
+
+def test_the_penalty_of_several_classes_is_as_good_as_the_best_of_a_grid() -> None:
+    (train, target), (predict, truth) = named(1500, 0), named(1500, 1)
+    task = card("multiclass", roles={"name": "text"})
+    found = log_loss(truth, text.linear_model(train, target, predict, task))
+    a, b = text.tfidf(train["name"], predict["name"])
+    grid = [LogisticRegression(C=1 / penalty, max_iter=1000).fit(a, target).predict_proba(b)
+            for penalty in (100, 10, 3, 1, 0.3, 0.1, 0.03, 0.01)]
+    best, worst = min(losses := [log_loss(truth, answer) for answer in grid]), max(losses)
+    assert found < best + 0.05 * (worst - best)
 
 
 def test_whole_groups_and_the_latest_rows_are_held_out() -> None:

@@ -21,10 +21,11 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from agent.bench_page import page, write_plots
-from agent.bench_run import OURS, Cell, made_of, run_cell
+from agent.bench_run import Cell, made_of, run_cell
 from agent.output import UsageError, positive, whole
 from agent.rivals import rival
 from agent.timed import stop
+from leaderboard.reference import OURS
 from tasks import catalogue
 
 _docs = Path(__file__).parent.parent / "docs"

@@ -13,11 +13,10 @@ from markupsafe import Markup
 
 from agent.bench_curve import MARKS
 from agent.bench_rivals import interval, rival_lines, wins
-from agent.bench_run import OURS
 from agent.charts import Axes, words
 from agent.rival_run import LATE
 from leaderboard.mlebench.medals import thresholds
-from leaderboard.reference import read_field
+from leaderboard.reference import OURS, read_field
 from tasks import catalogue
 from tasks.metrics import metric
 

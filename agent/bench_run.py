@@ -21,12 +21,12 @@ from agent.timed import timed
 from leaderboard.grade import grade
 from leaderboard.mlebench import MleBenchError
 from leaderboard.record import RecordError
+from leaderboard.reference import OURS
 from tasks import catalogue
 from tasks.spec import Task, load_task
 from tasks.submission import SubmissionError
 from tasks.tables import TaskError
 
-OURS = "medalist"
 ROOT = Path(__file__).parent.parent
 KEPT = ("run", "private", "private_standard_error", "public", "honest", "honest_standard_error", "ensemble",
         "cross_validated", "entries", "completed", "seconds")

@@ -18,8 +18,7 @@ from agent.rival_run import patience, result, run_rival
 from agent.rivals import rival
 from leaderboard.mlebench import MleBenchError, competition, ids, preparing
 from leaderboard.mlebench.report import PUBLISHED, Report, published, write_reports
-
-OURS = "medalist"
+from leaderboard.reference import OURS
 
 
 @dataclass(frozen=True)

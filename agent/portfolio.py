@@ -26,6 +26,7 @@ FEW_ROWS = 20_000
 NET_ROWS = 60_000
 KERNEL_ROWS = 6_000
 WIDE = 400
+MANY_CLASSES = 10  # least squares take a tenth of logistic regression's time there
 
 
 def basic_blocks(traits: Traits) -> tuple[Block, ...]:
@@ -72,7 +73,9 @@ def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str
     moves = []
     if traits.text:
         moves.append((Recipe("text.ridge"), "Single words and a ridge: the quickest look at the text"))
-        moves.append((Recipe("text.linear_model"), "Words and characters carry the label: a sparse linear model"))
+        carried = [(Recipe("text.linear_model"), "Words and characters carry the label: a sparse linear model"),
+                   (Recipe("text.ridge", params={"characters": True}), "Characters beside the words, by least squares")]
+        moves += carried[::-1] if traits.kind == "multiclass" and traits.classes > MANY_CLASSES else carried
         if traits.kind == "binary":  # else there are no ratios, and it is the model before
             bayes = Recipe("text.linear_model", params={"naive_bayes": True, "strength": 0.1})
             moves.append((bayes, "Naive Bayes ratios as features of a linear model"))

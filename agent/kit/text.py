@@ -1,15 +1,17 @@
 """Reads text columns: TF-IDF of words and characters for a linear model, or a few numbers of it for any model."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from . import columns, linear, losses, matrix, ngrams, prepared, splits
+from . import clock, columns, least_squares, linear, losses, matrix, ngrams, prepared, splits
 from .columns import Frames
 
-SHARPNESS = 8.0  # of the soft-max over ridge scores, which shrink towards the classes' shares
+MOST_LETTERS = 20_000_000
+LEAST_SQUARES, LOGISTIC = 250e-9, 600e-9  # seconds that the characters of a letter cost for each class, measured on four tasks
 
 
 def tfidf(
@@ -73,7 +75,22 @@ def reduce(
 
 
 def _affordable(column: pd.Series) -> bool:
-    return int(column.str.len().sum()) < 20_000_000
+    return int(column.str.len().sum()) < MOST_LETTERS
+
+
+def _reads_characters(train: pd.DataFrame, task: SimpleNamespace, wanted: bool, cost: float) -> bool:
+    """Whether characters inside words are read too: where wanted, unless a model that takes `cost` seconds for a letter and
+    class would take longer than there is time."""
+    if not wanted:
+        return False
+    known = clock.chosen(task, "characters")
+    known = clock.hinted(task, "characters") if known is None else known
+    if known is None:
+        letters = sum(int(train[name].str.len().sum()) for name in columns.named(train, task, "text"))
+        classes = len(task.classes) if task.kind == "multiclass" else len(task.targets)
+        known = letters < MOST_LETTERS and cost * letters * classes < clock.seconds_left(task)
+    clock.choose("characters", bool(known))
+    return bool(known)
 
 
 def _lengths(column: pd.Series) -> dict[str, np.ndarray]:
@@ -129,16 +146,16 @@ def linear_model(
 
     naive_bayes scales the text by its log-count ratios first (Wang and Manning 2012; binary targets only).
     """
-    names = columns.named(train, task, "text")
-    read = [tfidf(train[name], predict[name], characters=characters and _affordable(train[name]), task=task) for name in names]
-    a = sparse.hstack([sparse.csr_matrix((len(train), 0)), *(one for one, _ in read)], "csr")
-    b = sparse.hstack([sparse.csr_matrix((len(predict), 0)), *(two for _, two in read)], "csr")
-    if naive_bayes and task.kind == "binary" and a.shape[1]:
+    inside = _reads_characters(train, task, characters, LOGISTIC)
+
+    def read(one: pd.Series, two: pd.Series) -> matrix.Sparse:
+        a, b = tfidf(one, two, characters=inside, task=task)
+        if not naive_bayes or task.kind != "binary" or not a.shape[1]:
+            return a, b
         ratio = sparse.diags(_log_count_ratio(a, np.asarray(target)))
-        a, b = (a @ ratio).tocsr(), (b @ ratio).tocsr()
-    c, d = matrix.one_hot(train, predict, task)
-    e, f = (sparse.csr_matrix(0.3 * part) for part in matrix.numeric(train, predict, task))
-    left, right = sparse.hstack([a, c, e], "csr"), sparse.hstack([b, d, f], "csr")
+        return (a @ ratio).tocsr(), (b @ ratio).tocsr()
+
+    left, right = _laid(train, predict, task, read)
     return linear.fit_matrix(left, right, train, target, task, strength=strength)
 
 
@@ -148,33 +165,44 @@ def ridge(
     predict: pd.DataFrame,
     task: SimpleNamespace,
     *,
-    strength: float = 1.0,
+    characters: bool = False,
+    strength: float | None = None,
     most: int = 30_000,
 ) -> np.ndarray:
-    """Predictions of ridge regression on the TF-IDF of single words, of names the runs of characters inside them: the
-    quickest text model, whatever the classes.
+    """Predictions of ridge regression on the TF-IDF of single words, of names the runs of characters inside them, on one-hot
+    levels and scaled numerics: the quickest text model, whatever the classes.
 
-    Classes are fitted as indicators side by side and made shares by a soft-max.
+    characters: on all that linear_model reads of texts. strength: the penalty; None: chosen on a holdout.
     """
-    from sklearn.linear_model import Ridge
+    inside = _reads_characters(train, task, characters, LEAST_SQUARES)
 
-    parts = [(sparse.csr_matrix((len(train), 0)), sparse.csr_matrix((len(predict), 0)))]
-    for name in columns.named(train, task, "text"):
-        one, two = (frame[name].fillna("").astype(str).tolist() for frame in (train, predict))
-        parts.append(_read(one, two, ngrams.quickest(one), most, task))
-    left, right = (sparse.hstack([pair[side] for pair in parts], "csr") for side in (0, 1))
+    def read(one: pd.Series, two: pd.Series) -> matrix.Sparse:
+        if characters:
+            return tfidf(one, two, characters=inside, most=most, task=task)
+        texts = one.fillna("").astype(str).tolist()
+        return _read(texts, two.fillna("").astype(str).tolist(), ngrams.quickest(texts), most, task)
+
+    left, right = _laid(train, predict, task, read)
+    if task.kind not in ("binary", "multiclass", "multilabel"):
+        return linear.fit_matrix(left, right, train, target, task, strength=strength)
+    held = splits.held_out(train, target, task)
 
     def fit(goal: losses.Goal) -> np.ndarray:
         if not left.shape[1]:
             return losses.prior(goal, len(predict))
-        labels = np.eye(goal.classes)[goal.labels.astype(int)] if goal.loss == "softmax" else goal.labels
-        raw = Ridge(strength, solver="sparse_cg", tol=1e-3, random_state=task.seed).fit(left, labels).predict(right)
-        if goal.loss == "softmax":
-            shares = np.exp(SHARPNESS * (raw - raw.max(axis=1, keepdims=True)))
-            return np.asarray(shares / shares.sum(axis=1, keepdims=True))
-        return np.clip(raw, 1e-3, 1 - 1e-3) if goal.loss == "logistic" else np.asarray(raw)
+        return least_squares.answer(left, right, goal, held, task, strength=strength)
 
     return losses.solve(target, task, len(predict), fit)
+
+
+def _laid(
+    train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, read: Callable[[pd.Series, pd.Series], matrix.Sparse]
+) -> matrix.Sparse:
+    """What is read of each text, one-hot levels and scaled numerics, side by side."""
+    parts = [read(train[name], predict[name]) for name in columns.named(train, task, "text")]
+    parts.append(matrix.one_hot(train, predict, task))
+    e, f = (sparse.csr_matrix(0.3 * part) for part in matrix.numeric(train, predict, task))
+    return tuple(sparse.hstack(side, "csr") for side in zip(*parts, (e, f), strict=True))  # type: ignore[return-value]
 
 
 def _log_count_ratio(a: sparse.csr_matrix, labels: np.ndarray) -> np.ndarray:

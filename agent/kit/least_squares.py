@@ -12,7 +12,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from . import clock, losses, splits
+from . import clock, losses, penalties, splits
 from .losses import Goal
 
 LESS = (1.0, 0.3, 0.1)   # penalties in the order in which they are tried, as long as each is better
@@ -41,27 +41,15 @@ def _choose(
 ) -> tuple[float, float, float]:
     if not held.any():
         return strength or LESS[0], 8.0, -4.0
-    rows, found = np.flatnonzero(held), list[tuple[float, float, Link]]()
+    rows, links = np.flatnonzero(held), dict[float, Link]()
 
-    def tell(penalty: float) -> bool:
-        """Try a penalty; whether it is the best so far and there is time for another and the fit on all rows."""
-        before = losses.seconds(goal)
+    def loss(penalty: float) -> float:
         scores = _scores(left, goal, ~held, penalty, seed, left[rows])
-        link = _link(scores, goal, goal.labels[rows])
-        loss = losses.judge(goal, rows, _linked(scores, goal, link))
-        best = not found or loss < min(found)[0]
-        found.append((loss, penalty, link))
-        return best and losses.seconds(goal) > 3 * (before - losses.seconds(goal))
+        links[penalty] = _link(scores, goal, goal.labels[rows])
+        return losses.judge(goal, rows, _linked(scores, goal, links[penalty]))
 
-    for penalty in (strength,) if strength is not None else LESS:
-        if not tell(penalty):
-            break
-    if strength is None and len(found) == 2:
-        for penalty in MORE:
-            if not tell(penalty):
-                break
-    _, penalty, (slope, shift) = min(found)
-    return penalty, slope, shift
+    penalty = penalties.search(*((LESS, MORE) if strength is None else ([strength], [])), loss=loss, goal=goal)
+    return penalty, *links[penalty]
 
 
 def _scores(

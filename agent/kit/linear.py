@@ -11,13 +11,12 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from . import clock, losses, matrix, splits
+from . import clock, losses, matrix, penalties, splits
 from .losses import Goal
 
 Matrix = Any  # a dense array or a scipy CSR matrix
-STRENGTHS = (1000.0, 100.0, 10.0, 1.0, 0.1)
-FINE = (1.0, 0.3, 0.1, 0.03, 0.01)  # of many sparse columns, where classes want little: what little time has is a fair one
-COARSE = (10.0, 100.0)              # where less is no better
+LESS, MORE = (10.0, 1.0, 0.1), (100.0, 1000.0)  # penalties in the order of agent/kit/penalties.py
+TEXT_LESS, TEXT_MORE = (1.0, 0.3, 0.1, 0.03, 0.01), (10.0, 100.0)  # of several classes on many sparse columns
 TOLERANCE = 5e-5
 COSTS = (2.0, 10.0)
 
@@ -124,25 +123,19 @@ def _choose(left: Matrix, goal: Goal, held: np.ndarray, strength: float | None) 
         held = splits.with_every_class(held, goal.labels)
     if not held.any() or held.all() or (classes and strength is not None):
         return strength or 1.0, 0.0
-    shown, best = np.flatnonzero(held), (np.inf, strength or 1.0, 0.0)
+    shown, shifts = np.flatnonzero(held), dict[float, float]()
     path = _logistic(left, goal) if classes else None
-    fine = path is not None and path.solver == "newton-cg"
-    waiting = [strength] if strength is not None else [*(FINE if fine else STRENGTHS)]
-    while waiting:
-        candidate, before = waiting.pop(0), losses.seconds(goal)
-        predicted = fit_one(left, goal, ~held, candidate, path)(left[shown])
-        shift = 0.0
+
+    def loss(penalty: float) -> float:
+        predicted, shift = fit_one(left, goal, ~held, penalty, path)(left[shown]), 0.0
         if goal.loss in ("absolute", "quantile"):
             shift = float(np.quantile(goal.labels[shown] - predicted, goal.quantile))
-        found = losses.judge(goal, shown, predicted + shift)
-        worse = found > 1.01 * best[0]
-        if found < best[0]:
-            best = (found, candidate, shift)
-        if fine and candidate == FINE[1] and best[1] == FINE[0]:
-            waiting, worse = [*COARSE], False
-        if worse or losses.seconds(goal) < 3 * (before - losses.seconds(goal)):
-            break  # the fit on all rows takes longer than this one, and so does the next
-    return best[1], best[2]
+        shifts[penalty] = shift
+        return losses.judge(goal, shown, predicted + shift)
+
+    less, more = (TEXT_LESS, TEXT_MORE) if path is not None and path.solver == "newton-cg" else (LESS, MORE)
+    best = penalties.search(*((less, more) if strength is None else ([strength], [])), loss=loss, goal=goal)
+    return best, shifts[best]
 
 
 def _splined(a: np.ndarray, b: np.ndarray, knots: int) -> matrix.Arrays:

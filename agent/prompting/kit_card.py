@@ -9,8 +9,8 @@ from agent.syntax import parse
 
 BLOCK = ["train", "predict", "task"]
 LABELLED = ["train", "target", "predict", "task"]
-INSIDE = ("batch_ensemble", "boosters", "calendar", "clock", "heads", "linear", "losses", "nets", "ngrams", "packed",
-          "pixels", "prepared", "residual", "training")
+INSIDE = ("batch_ensemble", "boosters", "calendar", "clock", "heads", "least_squares", "linear", "losses", "nets", "ngrams",
+          "packed", "penalties", "pixels", "prepared", "residual", "training")
 # modules whose other functions are parts of their models, not tools
 MOST = 240  # characters of a docstring
 

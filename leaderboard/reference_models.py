@@ -23,6 +23,8 @@ from tasks.tables import survey, typed
 from tasks.validation import Folds, design
 
 TUNING_SECONDS = 60.0
+LONGEST = 600.0  # processor seconds of a CatBoost on all target columns: what a run of 300 s on two processors has
+ROUNDS_OF_CATBOOST = 1000
 ROUNDS = 2000
 PATIENCE = 50
 
@@ -44,7 +46,8 @@ class Table:
 
 @dataclass(frozen=True)
 class Case:
-    """What one model is fitted on: one target column of a task. `classes`: their number, 0 where it is a number."""
+    """What one model is fitted on: one target column of a task. `classes`: their number, 0 where it is a number; `share`: of
+    the time for all target columns."""
 
     task: Task
     train: pd.DataFrame
@@ -52,12 +55,13 @@ class Case:
     classes: int
     folds: Folds
     threads: int
-    seconds: float
+    share: float
 
 
 @dataclass(frozen=True)
 class Competitor:
-    """How a rival reads the rows (its own view of typed features and roles) and fits one model."""
+    """How a rival reads the rows (its own view of typed features and roles) and fits one model. What `fit` returns may say
+    in `cut` that it was stopped before its end."""
 
     name: str
     settings: str
@@ -75,21 +79,23 @@ def table_of(task: Task, tables: Tables) -> Table:
     return Table(task, features, roles, truth_of(task, train), folds)
 
 
-def predictions(competitor: Competitor, table: Table, *, threads: int) -> np.ndarray:
-    """Test predictions in the shape of docs/design.md: one model, or one for each of several target columns."""
+def predictions(competitor: Competitor, table: Table, *, threads: int) -> tuple[np.ndarray, str]:
+    """Test predictions in the shape of docs/design.md, and where it was stopped: one model, or one for each of several target
+    columns."""
     task, truth = table.task, table.truth
     frame = competitor.frame(table.features, table.roles, task)
     if task.kind == "survival":
         truth = failing_early(truth[:, 0], truth[:, 1])
-    columns = [truth] if truth.ndim == 1 else list(truth.T)
+    columns, cut = [truth] if truth.ndim == 1 else list(truth.T), ""
     classes = {"binary": 2, "multilabel": 2, "multiclass": len(task.classes)}.get(task.kind, 0)
     made = []
     for target in columns:
         fitted = np.log1p(target) if _in_logs(task) else target
-        case = Case(task, frame.iloc[: len(truth)], fitted, classes, table.folds, threads,
-                    TUNING_SECONDS / len(columns))
-        made.append(_predict(competitor.fit(case), frame.iloc[len(truth):], case))
-    return made[0] if truth.ndim == 1 else np.column_stack(made)
+        case = Case(task, frame.iloc[: len(truth)], fitted, classes, table.folds, threads, 1 / len(columns))
+        model = competitor.fit(case)
+        cut = getattr(model, "cut", "") or cut
+        made.append(_predict(model, frame.iloc[len(truth):], case))
+    return (made[0] if truth.ndim == 1 else np.column_stack(made)), cut
 
 
 def failing_early(duration: np.ndarray, event: np.ndarray) -> np.ndarray:
@@ -145,11 +151,27 @@ def _catboost(case: Case) -> Any:
     levels, text = columns_of(case.train, "categorical"), columns_of(case.train, "text")
     if not text and case.train.nunique(dropna=False).max() < 2:
         raise CannotEnter("it reads texts for classes only, and there is no other column")
-    return model.fit(case.train, case.target, cat_features=levels, text_features=text or None)
+    watch = _Watch(LONGEST * case.share)
+    model.fit(case.train, case.target, cat_features=levels, text_features=text or None, callbacks=[watch])
+    if watch.rounds < ROUNDS_OF_CATBOOST:
+        model.cut = f"stopped at {LONGEST / 60:g} processor minutes: {watch.rounds} of {ROUNDS_OF_CATBOOST:,} rounds"
+    return model
+
+
+class _Watch:
+    """Stops a CatBoost that has used up its processor seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self.end, self.rounds = time.process_time() + seconds, 0
+
+    def after_iteration(self, info: Any) -> bool:
+        """What CatBoost calls after each round; whether it shall go on."""
+        self.rounds = int(info.iteration)
+        return time.process_time() < self.end
 
 
 def _tuned_lightgbm(case: Case) -> Any:
-    """Optuna's TPE for `seconds` on two processors, scored on the plan's folds; the best refitted on all rows.
+    """Optuna's TPE for a minute on two processors, scored on the plan's folds; the best refitted on all rows.
 
     Time is counted in processor seconds, so that a busy machine does not shorten the search.
     """
@@ -157,7 +179,7 @@ def _tuned_lightgbm(case: Case) -> Any:
     study = optuna.create_study(direction="minimize", sampler=optuna.samplers.TPESampler(seed=0))
     study.enqueue_trial({"learning_rate": 0.1, "num_leaves": 31, "min_child_samples": 20, "subsample": 1.0,
                          "colsample_bytree": 1.0, "reg_alpha": 1e-3, "reg_lambda": 1e-3})
-    end = time.process_time() + 2 * case.seconds
+    end = time.process_time() + 2 * TUNING_SECONDS * case.share
     while not study.trials or time.process_time() < end:
         trial = study.ask()
         outcome = _cross_validate(case, _space(trial, case), end if trial.number else float("inf"))

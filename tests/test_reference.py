@@ -138,6 +138,15 @@ def test_who_cannot_enter_says_why_and_has_no_row(tmp_path: Path, capsys: pytest
     assert "default CatBoost cannot enter: it reads texts for classes only" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("seconds", "budget"), [(600.0, "none"), (0.0, "stopped at 0 processor minutes: 1 of 1,000 rounds")])
+def test_a_catboost_that_takes_too_long_is_stopped_and_its_row_says_so(
+    seconds: float, budget: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reference_models, "LONGEST", seconds)
+    made = write_field(*_folders("binary", tmp_path), tmp_path / "field.csv", names=["default CatBoost"], threads=1)
+    assert [rival.budget for rival in made] == [budget] == [rival.budget for rival in read_field(tmp_path / "field.csv")]
+
+
 def test_a_field_may_say_names_and_scores_only(tmp_path: Path) -> None:
     (tmp_path / "field.csv").write_text("name,private\nteam,0.5\n")
     assert read_field(tmp_path / "field.csv") == [Rival("team", "", "", 0.5)]

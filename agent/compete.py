@@ -21,7 +21,7 @@ from agent.pictures import Batch, Pictures
 from agent.playbook.policy import BY_HAND, Policy
 from agent.pool import Pool
 from agent.proposers import Proposer
-from agent.racing import Candidate, cannot_win, fold_score, peers_of
+from agent.racing import SLACK, Candidate, cannot_win, fold_score, peers_of
 from agent.solution import Solution
 from agent.threads import Fit, Room, Threads, most_threads, slot_seconds
 from agent.vectors import BLOCK, Piece, Vectors, shared
@@ -261,7 +261,7 @@ class Game:
         rows = setting.arrays.predict_rows(job.fold)
         card = {**self.card, "seed": job.candidate.solution.seed, "threads": job.threads,
                 "device": setting.device, "seconds_left": round(job.seconds, 2), "hints": job.hints}
-        limits = Limits(wall_seconds=max(0.5, min(self.left(), 2.5 * job.seconds + 5)), cpu_seconds=None,
+        limits = Limits(wall_seconds=max(0.5, min(self._patience(job), 2.5 * job.seconds + 5)), cpu_seconds=None,
                         memory_bytes=setting.memory_bytes, disk_bytes=GIB, threads=job.threads)
         return self.executor.run(job.candidate.solution.source, inputs=inputs, limits=limits,
                                  shape=(rows, *setting.arrays.prediction_width), card=card)
@@ -297,7 +297,7 @@ class Game:
         self.view.trial(candidate.number, fold, trial.status)
         if len(candidate.validated.get(fold, ())):
             candidate.scores[fold] = fold_score(self.judge, self.setting.arrays.truth[rows], candidate.validated[fold])
-            if candidate.waiting and self._behind(candidate):
+            if candidate.waiting and (self._behind(candidate) or self._hopeless(candidate)):
                 candidate.status = "stopped"
         if candidate.finished and candidate in self.candidates:
             self.candidates.remove(candidate)
@@ -370,9 +370,10 @@ class Game:
         return self.threads.late(self._expected(solution) / folds, folds, self.left())
 
     def _expected(self, solution: Solution) -> float:
-        """Seconds of one slot for all folds, by its family's entries so far; 0 where there is none."""
-        known = [slot_seconds(e) for e in self.state.entries if e.family == solution.family and e.status == "ok"]
-        return float(np.median(known)) if known else 0.0
+        """Seconds of one slot for all folds, by its family's entries so far; where there is none, half of the quickest one's."""
+        done = [entry for entry in self.state.entries if entry.number and entry.status == "ok"]
+        known = [slot_seconds(entry) for entry in done if entry.family == solution.family]
+        return float(np.median(known)) if known else 0.5 * min(map(slot_seconds, done), default=0.0)
 
     def _job(self, candidate: Candidate, fold: int) -> Job:
         candidate.running.add(fold)
@@ -421,6 +422,22 @@ class Game:
         reach = abs(best.score - prior) if best and best.score is not None and prior is not None else float("inf")
         return cannot_win(self.judge, candidate.scores, rivals, peers=peers, reach=reach,
                           noise=best.spread or 0.0 if best else 0.0, stopping=self.setting.policy.stopping)
+
+    def _patience(self, job: Job) -> float:
+        """Seconds that a trial may take: no more than its entry can still be finished by, but for the first of a run."""
+        if not self._can_spare(job.candidate):
+            return self.left()
+        hints = self.setting.policy.hints
+        return min(self.left(), job.candidate.patience(self.setting.slots, self.left(), hints=hints, threads=job.threads))
+
+    def _hopeless(self, candidate: Candidate) -> bool:
+        """Whether the folds that it lacks would end after the deadline: something quicker has the time instead."""
+        rest = candidate.rest(self.setting.slots, hints=self.setting.policy.hints)
+        return self._can_spare(candidate) and rest > SLACK * self.left()
+
+    def _can_spare(self, candidate: Candidate) -> bool:
+        """Whether there is another entry than the constant, should nothing come of this one."""
+        return candidate.number > 0 and any(self.state.fold_scores)
 
     def _close(self, candidate: Candidate) -> None:
         """Record the candidate as an entry, blend, and tell the proposer whether that was a gain."""

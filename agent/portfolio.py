@@ -26,7 +26,7 @@ FEW_ROWS = 20_000
 NET_ROWS = 60_000
 KERNEL_ROWS = 6_000
 WIDE = 400
-MANY_CLASSES = 10  # least squares take a tenth of logistic regression's time there
+MANY_CLASSES = 30  # least squares take a tenth of logistic regression's time there
 
 
 def basic_blocks(traits: Traits) -> tuple[Block, ...]:

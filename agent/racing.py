@@ -1,5 +1,6 @@
 """Racing: one candidate goes through the folds one by one, and is stopped once it cannot win what it must win."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +16,8 @@ from tasks.decision import choose_decision
 from tasks.metrics import Metric, Undefined
 
 CHANCE = 0.5     # standard errors of a paired gap that are no reason to stop
+TOLD = 0.4       # of a fold's time that one takes which is told what it found
+SLACK = 1.3      # by which folds may differ in what they take
 CUT_SHORT = 0.5  # of the boosting that the folds did, below which a fit on all rows is none of theirs
 
 
@@ -54,6 +57,22 @@ class Candidate:
     @property
     def finished(self) -> bool:
         return not self.running and (self.status != "running" or len(self.validated) == self.folds)
+
+    def rest(self, slots: int, *, hints: bool) -> float:
+        """Seconds until all folds are in, with none begun, going by those that are; 0 where none is. Of folds that take over
+        what one found, and of which none is in, each is expected to take a part of what that one took."""
+        if not self.fits:
+            return 0.0
+        quick = [fit.wall_seconds for fit in self.fits if fit.told]
+        slow = float(np.mean([fit.wall_seconds for fit in self.fits]))
+        each = float(np.mean(quick)) if quick else slow * (TOLD if hints and self.solution.looks else 1.0)
+        return each * math.ceil((self.folds - len(self.validated)) * self.fits[-1].threads / slots)
+
+    def patience(self, slots: int, left: float, *, hints: bool, threads: int) -> float:
+        """Seconds that a fold may take so that the entry can still be finished in the seconds left, by the same reckoning."""
+        rounds = math.ceil((self.folds - len(self.validated) - len(self.running)) * threads / slots)
+        told = TOLD if hints and self.solution.looks and not self.found else 1.0
+        return min(1.0, SLACK / (1 + told * rounds)) * left
 
     @property
     def whole_log(self) -> str:

@@ -17,6 +17,7 @@ from agent.ablation import without
 from agent.compete import Setting, compete
 from agent.playbook.policy import BY_HAND, Policy
 from agent.pool import Pool
+from agent.racing import SLACK
 from agent.run import KIT
 from agent.solution import Recipe, Solution
 from agent.threads import (
@@ -62,12 +63,14 @@ class Recorded:
 
     def __init__(self, seconds: Mapping[int, float]) -> None:
         self.seconds, self.lock, self.held, self.most_held = seconds, Lock(), 0, 0
+        self.allowed: list[float] = []
 
     def run(
         self, source: str, *, inputs: Mapping[str, Path], limits: Limits, shape: tuple[int, ...], card: Mapping[str, object],
     ) -> Trial:
         assert card["threads"] == limits.threads
         with self.lock:
+            self.allowed.append(limits.wall_seconds)
             self.held += limits.threads
             self.most_held = max(self.held, self.most_held)
         time.sleep(0.003)
@@ -102,11 +105,12 @@ class Priced(Local):
 
 
 class Scripted:
-    """A proposer of so many solutions of one family. told: of models that take over what another fold has found."""
+    """A proposer of so many solutions, of one family or `apart`. told: of models that take over what another fold has found."""
 
-    def __init__(self, count: int, *, told: bool) -> None:
+    def __init__(self, count: int, *, told: bool, apart: bool) -> None:
         recipes = [Recipe("boosters.lightgbm", params={"num_leaves": k}) if told else None for k in range(count)]
-        self.solutions = [Solution(SOURCE, "portfolio", "x", "scripted", recipe=recipe) for recipe in recipes]
+        self.solutions = [Solution(SOURCE, "portfolio", "x", f"scripted {k if apart else ''}", recipe=recipe)
+                          for k, recipe in enumerate(recipes)]
 
     def propose(self, entries: Sequence[Entry]) -> Solution | None:
         return self.solutions.pop(0) if self.solutions else None
@@ -152,9 +156,10 @@ def play(played: tuple[Task, Arrays], tmp_path: Path) -> Callable[..., list[Entr
 
     def run(
         executor: Executor, count: int, *, view: Stopped | None = None, policy: Policy = UNBLENDED, told: bool = True,
+        apart: bool = False, slots: int = 2,
     ) -> list[Entry]:
-        view, proposer = view or Stopped(), Scripted(count, told=told)
-        setting = Setting(task, arrays, arrays.folder, KIT, RUN, deadline=BUDGET, started=0.0, policy=policy)
+        view, proposer = view or Stopped(), Scripted(count, told=told, apart=apart)
+        setting = Setting(task, arrays, arrays.folder, KIT, RUN, deadline=BUDGET, started=0.0, slots=slots, policy=policy)
         with Record(tmp_path / "record.db") as record, executor:
             record.start_run(RUN, task="x", folder=str(arrays.folder), budget_seconds=BUDGET, seed=0, metric=task.metric,
                              greater_is_better=task.greater_is_better, settings={})
@@ -226,6 +231,32 @@ def test_an_entry_that_one_thread_would_not_finish_has_two_in_a_real_run(play: C
     before, last = made[2:-1], made[-1]
     assert last.status == "ok" and threads(last)[0] == 2 and "threads 2 2" in last.log
     assert len(made) < 13 and all(set(threads(known)) == {1} for known in before[:2])
+
+
+@pytest.mark.parametrize(("told", "left", "status", "folds", "allowed"), [
+    (True, 22.0, "ok", 5, 22.0 * SLACK / 2.6),  # after 16.8 s for the fold that looked four of 6.7 are expected: 26.9
+    (False, 50.0, "stopped", 1, 50.0 * SLACK / 5),  # four of 16.8: 67.2
+])
+def test_an_entry_that_can_no_longer_be_in_before_the_deadline_is_given_up(
+    told: bool, left: float, status: str, folds: int, allowed: float, play: Callable[..., list[Entry]]
+) -> None:
+    executor = Recorded({1: 5.6, 2: 3.1})
+    view = Stopped(lambda entry: BUDGET - left if entry.number else 0.0)
+    made = play(executor, 2, view=view, told=told, apart=True, slots=1)
+    assert [known.status for known in made] == ["ok", "ok", status] and len(fits_of(made[2])) == folds
+    assert executor.allowed[5] == pytest.approx(allowed)
+
+
+def test_nothing_is_begun_that_would_have_to_be_far_quicker_than_all_before_it(play: Callable[..., list[Entry]]) -> None:
+    made = play(Recorded({1: 5.6, 2: 3.1}), 2, view=Stopped(lambda entry: BUDGET - 20.0 if entry.number else 0.0), apart=True,
+                slots=1)
+    assert len(made) == 2  # the first took 39.2 s
+
+
+def test_the_first_entry_beside_the_constant_has_all_the_time_that_is_left(play: Callable[..., list[Entry]]) -> None:
+    executor = Recorded({1: 5.6, 2: 3.1})
+    made = play(executor, 1, view=Stopped(lambda entry: BUDGET - 6.0), slots=1)
+    assert [known.status for known in made] == ["ok", "ok"] and executor.allowed[0] == 6.0
 
 
 @pytest.mark.parametrize(("seconds", "room"), [(3.1, NO_ROOM), (2.9, NO_ROOM), (2.7, NO_ROOM), (2.5, Room(5, 5))])

@@ -70,7 +70,8 @@ def add_feature(parents: Sequence[Parent], traits: Traits, rng: np.random.Genera
 def drop_feature(parents: Sequence[Parent], traits: Traits, rng: np.random.Generator) -> Move | None:
     """One block fewer: an equal score with less is a gain."""
     parent = pick(parents, rng)
-    droppable = [block.name for block in parent.recipe.blocks if block.name not in READERS]
+    fixed = {*READERS, "features.dates"} if traits.one_year else READERS  # without it days that have passed are a number
+    droppable = [block.name for block in parent.recipe.blocks if block.name not in fixed]
     if not droppable:
         return None
     name = droppable[rng.integers(len(droppable))]

@@ -65,7 +65,12 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
     moves = special + mark if _is_mostly_text(traits) else mark + special
     moves += _boosters(traits, basic, rich)
     moves += _others(traits, basic, rich)
-    return moves
+    return [(_seasonal(recipe), hypothesis) for recipe, hypothesis in moves] if traits.one_year and traits.datetime else moves
+
+
+def _seasonal(recipe: Recipe) -> Recipe:
+    """The recipe with dates read as times of the year, where it would have them as a number that grows."""
+    return recipe if recipe.has(SEASON.name) else recipe.with_block(SEASON)
 
 
 def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str]]:

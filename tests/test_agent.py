@@ -11,7 +11,7 @@ from agent.bandit import Bandit
 from agent.blend import Blend, ranks, unlinked
 from agent.compete import Game, State
 from agent.ensemble import build
-from agent.operators import Parent, menu, tune_block
+from agent.operators import Parent, drop_feature, menu, tune_block
 from agent.portfolio import SEASON, opening
 from agent.proposers.embedded import Embedded
 from agent.racing import Candidate, cannot_win, peers_of
@@ -99,12 +99,12 @@ def test_of_a_single_year_no_recipe_goes_on_from_its_last_days() -> None:
     traits = Traits(**{**vars(TRAITS), "kind": "regression", "metric": "mae", "timed": True, "forward": True, "one_year": True})
     recipes = [recipe for recipe, _ in opening(traits)]
     blocks = [*(block for recipe in recipes for block in recipe.blocks), *menu(traits)]
-    assert SEASON in blocks
+    assert all(SEASON in recipe.blocks for recipe in recipes)
     assert not [block for block in blocks if block.name.startswith(("calendar", "forecast")) or block == Block("features.dates")]
     assert not [recipe for recipe in recipes if recipe.model.startswith("forecast")]
     rng = np.random.default_rng(0)
     parents = [Parent(entry(1, Recipe("boosters.lightgbm", (SEASON,)), 0.8), Recipe("boosters.lightgbm", (SEASON,)))]
-    assert tune_block(parents, traits, rng) is None
+    assert tune_block(parents, traits, rng) is None and drop_feature(parents, traits, rng) is None
 
 
 def test_an_operator_that_has_nothing_new_does_not_end_the_search() -> None:

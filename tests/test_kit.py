@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -25,6 +26,7 @@ from agent.kit import (
     matrix,
     neighbours,
     ngrams,
+    penalties,
     splits,
     text,
 )
@@ -382,6 +384,22 @@ def test_the_penalty_of_several_classes_is_as_good_as_the_best_of_a_grid() -> No
             for penalty in (100, 10, 3, 1, 0.3, 0.1, 0.03, 0.01)]
     best, worst = min(losses := [log_loss(truth, answer) for answer in grid]), max(losses)
     assert found < best + 0.05 * (worst - best)
+
+
+@pytest.mark.parametrize(("best", "seconds", "tried"), [
+    (0.01, np.inf, [10, 1, 0.1]), (1, np.inf, [10, 1, 0.1]), (10, np.inf, [10, 1, 100]), (1000, np.inf, [10, 1, 100, 1000]),
+    (1000, -1.0, [10]),
+])
+def test_penalties_are_tried_from_a_fair_one_outwards_while_there_is_time(best: float, seconds: float, tried: list[float]) -> None:
+    seen: list[float] = []
+
+    def loss(penalty: float) -> float:
+        seen.append(penalty)
+        return abs(float(np.log(penalty / best)))
+
+    goal = losses.Goal("squared", np.zeros(1), deadline=time.monotonic() + seconds)
+    assert penalties.search((10, 1, 0.1), (100, 1000), loss, goal) == min(tried, key=loss)
+    assert seen[: len(tried)] == tried
 
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass"])

@@ -15,14 +15,19 @@ def search(less: Sequence[float], more: Sequence[float], loss: Callable[[float],
     """
     found: list[tuple[float, float]] = []
 
-    def go_on(penalty: float) -> bool:
-        before = losses.seconds(goal)
+    def better(penalty: float) -> bool:
         lost = loss(penalty)
-        better = not found or lost < min(found)[0]
         found.append((lost, penalty))
-        return better and not losses.seconds(goal) < 3 * (before - losses.seconds(goal))
+        return lost <= min(found)[0]
 
-    tried = all(map(go_on, less))
-    if not tried and len(found) == 2 and min(found)[1] == less[0]:
-        all(map(go_on, more))
+    for row in (less, more):
+        for penalty in row:
+            before = losses.seconds(goal)
+            gained = better(penalty)
+            if losses.seconds(goal) < 3 * (before - losses.seconds(goal)):
+                return min(found)[1]
+            if not gained:
+                break
+        if len(found) != 2 or min(found)[1] != less[0]:
+            break
     return min(found)[1]

@@ -390,7 +390,7 @@ def test_the_penalty_of_several_classes_is_as_good_as_the_best_of_a_grid() -> No
     (0.01, np.inf, [10, 1, 0.1]), (1, np.inf, [10, 1, 0.1]), (10, np.inf, [10, 1, 100]), (1000, np.inf, [10, 1, 100, 1000]),
     (1000, -1.0, [10]),
 ])
-def test_penalties_are_tried_from_a_fair_one_outwards_while_there_is_time(best: float, seconds: float, tried: list[float]) -> None:
+def test_penalties_are_tried_from_a_fair_one_outwards_in_time(best: float, seconds: float, tried: list[float]) -> None:
     seen: list[float] = []
 
     def loss(penalty: float) -> float:

@@ -85,14 +85,13 @@ def write_field(
         if names and competitor.name not in names:
             continue
         try:
-            raw, cut = predictions(competitor, table, threads=threads)
+            made = predictions(competitor, table, threads=threads)
         except CannotEnter as reason:
             print(f"{task.name}: {competitor.name} cannot enter: {reason}", file=sys.stderr)
             continue
-        scores = _graded(task, raw, private / "answers.csv")
+        scores = _graded(task, made.raw, private / "answers.csv")
         if scores.private is not None:
-            rivals[competitor.name] = Rival(competitor.name, competitor.settings, cut or competitor.budget, scores.private,
-                                            scores.public)
+            rivals[competitor.name] = Rival(competitor.name, made.settings, made.budget, scores.private, scores.public)
             order = [known.name for known in COMPETITORS if known.name in rivals]
             _write([rivals[name] for name in (*order, *(name for name in rivals if name not in order))], field)
     return list(rivals.values())

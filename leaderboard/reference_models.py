@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import optuna
 import pandas as pd
-from catboost import CatBoostClassifier, CatBoostRegressor
+from catboost import CatBoostClassifier, CatBoostError, CatBoostRegressor
 from lightgbm import LGBMClassifier, LGBMRegressor, early_stopping
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -25,6 +25,7 @@ from tasks.validation import Folds, design
 TUNING_SECONDS = 60.0
 LONGEST = 600.0  # processor seconds of a CatBoost on all target columns: what a run of 300 s on two processors has
 ROUNDS_OF_CATBOOST = 1000
+NO_WORDS = "Dictionary size is 0"  # CatBoost's words where every word of a text is rare
 ROUNDS = 2000
 PATIENCE = 50
 
@@ -61,13 +62,23 @@ class Case:
 @dataclass(frozen=True)
 class Competitor:
     """How a rival reads the rows (its own view of typed features and roles) and fits one model. What `fit` returns may say
-    in `cut` that it was stopped before its end."""
+    in `cut` that it was stopped before its end. otherwise: how rows are read for it where it cannot read them by itself."""
 
     name: str
     settings: str
     budget: str
     frame: Callable[[pd.DataFrame, dict[str, str], Task], pd.DataFrame]
     fit: Callable[[Case], Any]
+    otherwise: Callable[[pd.DataFrame, dict[str, str], Task], pd.DataFrame] | None = None
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Test predictions in the shape of docs/design.md, with the settings and the budget that they were made with, in words."""
+
+    raw: np.ndarray
+    settings: str
+    budget: str
 
 
 def table_of(task: Task, tables: Tables) -> Table:
@@ -79,23 +90,31 @@ def table_of(task: Task, tables: Tables) -> Table:
     return Table(task, features, roles, truth_of(task, train), folds)
 
 
-def predictions(competitor: Competitor, table: Table, *, threads: int) -> tuple[np.ndarray, str]:
-    """Test predictions in the shape of docs/design.md, and where it was stopped: one model, or one for each of several target
-    columns."""
-    task, truth = table.task, table.truth
-    frame = competitor.frame(table.features, table.roles, task)
+def predictions(competitor: Competitor, table: Table, *, threads: int) -> Predicted:
+    """One model, or one for each of several target columns. CannotEnter where it can learn from none."""
+    try:
+        return _predicted(competitor, competitor.frame(table.features, table.roles, table.task), table, threads)
+    except CannotEnter as reason:
+        if competitor.otherwise is None:
+            raise
+        helped = replace(competitor, settings=f"default settings, given TF-IDF of texts: {reason}")
+        return _predicted(helped, competitor.otherwise(table.features, table.roles, table.task), table, threads)
+
+
+def _predicted(competitor: Competitor, frame: pd.DataFrame, table: Table, threads: int) -> Predicted:
+    task, truth, budget = table.task, table.truth, competitor.budget
     if task.kind == "survival":
         truth = failing_early(truth[:, 0], truth[:, 1])
-    columns, cut = [truth] if truth.ndim == 1 else list(truth.T), ""
+    columns = [truth] if truth.ndim == 1 else list(truth.T)
     classes = {"binary": 2, "multilabel": 2, "multiclass": len(task.classes)}.get(task.kind, 0)
     made = []
     for target in columns:
         fitted = np.log1p(target) if _in_logs(task) else target
         case = Case(task, frame.iloc[: len(truth)], fitted, classes, table.folds, threads, 1 / len(columns))
         model = competitor.fit(case)
-        cut = getattr(model, "cut", "") or cut
+        budget = getattr(model, "cut", "") or budget
         made.append(_predict(model, frame.iloc[len(truth):], case))
-    return (made[0] if truth.ndim == 1 else np.column_stack(made)), cut
+    return Predicted(made[0] if truth.ndim == 1 else np.column_stack(made), competitor.settings, budget)
 
 
 def failing_early(duration: np.ndarray, event: np.ndarray) -> np.ndarray:
@@ -147,15 +166,31 @@ def _lightgbm(case: Case, **params: Any) -> Any:
 
 def _catboost(case: Case) -> Any:
     make = CatBoostClassifier if case.classes else CatBoostRegressor
-    model = make(thread_count=case.threads, random_seed=0, verbose=False, allow_writing_files=False)
-    levels, text = columns_of(case.train, "categorical"), columns_of(case.train, "text")
+    levels, text = _strings(case.train, "categorical"), _strings(case.train, "text")
     if not text and case.train.nunique(dropna=False).max() < 2:
         raise CannotEnter("it reads texts for classes only, and there is no other column")
     watch = _Watch(LONGEST * case.share)
-    model.fit(case.train, case.target, cat_features=levels, text_features=text or None, callbacks=[watch])
+
+    def fit(**params: Any) -> Any:
+        model = make(thread_count=case.threads, random_seed=0, verbose=False, allow_writing_files=False, **params)
+        return model.fit(case.train, case.target, cat_features=levels, text_features=text or None, callbacks=[watch])
+
+    try:
+        model = fit()
+    except CatBoostError as error:
+        if NO_WORDS not in str(error):
+            raise
+        if len(text) == case.train.shape[1]:
+            raise CannotEnter("no word of its texts occurs often enough to be read, and there is no other column") from None
+        model = fit(ignored_features=text)
     if watch.rounds < ROUNDS_OF_CATBOOST:
         model.cut = f"stopped at {LONGEST / 60:g} processor minutes: {watch.rounds} of {ROUNDS_OF_CATBOOST:,} rounds"
     return model
+
+
+def _strings(train: pd.DataFrame, role: str) -> list[str]:
+    """Columns of that role that are strings, and no numbers made of them."""
+    return [name for name in columns_of(train, role) if not pd.api.types.is_numeric_dtype(train[name])]
 
 
 class _Watch:
@@ -225,7 +260,8 @@ COMPETITORS = (
     Competitor("linear", "one-hot, standardised, TF-IDF; logistic or ridge regression", "none", mixed, _linear),
     Competitor("random forest", "scikit-learn, default settings", "none", coded, _forest),
     Competitor("default LightGBM", "LGBMClassifier or LGBMRegressor, default settings", "none", coded, _lightgbm),
-    Competitor("default CatBoost", "default settings, cat_features and text_features given", "none", mixed, _catboost),
+    Competitor("default CatBoost", "default settings, cat_features and text_features given", "none", mixed, _catboost,
+               otherwise=coded),
     Competitor("tuned LightGBM", "Optuna on cross-validation, early stopping, refitted", "60 s on 2 processors", coded,
                _tuned_lightgbm),
 )

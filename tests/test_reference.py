@@ -124,18 +124,39 @@ def test_whole_systems_join_the_field_and_stay_there(tmp_path: Path) -> None:
     assert [rival.name for rival in competitors(field)] == ["dummy", "linear", "rival 300 s"]
 
 
-def test_who_cannot_enter_says_why_and_has_no_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def _texts(place: Path, texts: list[str], target: np.ndarray, **columns: object) -> tuple[Path, Path]:
+    """A task of 90 train and 30 test rows with texts, and other columns where they are given."""
+    table = pd.DataFrame({"id": range(120), "note": texts, **columns})
+    test = table[90:]
+    public = write_folder(place / "public", table[:90].assign(y=target[:90]), test, test[["id"]].assign(y=target[0]),
+                          toml='text = ["note"]')
+    (place / "private").mkdir()
+    test[["id"]].assign(y=target[90:], Usage=["Public", "Private"] * 15).to_csv(place / "private" / "answers.csv", index=False)
+    return public, place / "private"
+
+
+WORDS = ["red", "green", "blue", "round", "flat"]
+UNREAD = "default settings, given TF-IDF of texts: "
+
+
+def test_a_catboost_that_reads_no_texts_of_numbers_is_given_tfidf(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    texts = [" ".join(rng.choice(["red", "green", "blue", "round", "flat"], 6)) + f" {number}" for number in range(120)]
-    train = pd.DataFrame({"id": range(90), "note": texts[:90], "y": rng.normal(size=90)})
-    test = pd.DataFrame({"id": range(90, 120), "note": texts[90:]})
-    public = write_folder(tmp_path / "public", train, test, test[["id"]].assign(y=0.0), toml='text = ["note"]')
-    answers = test[["id"]].assign(y=0.5, Usage=["Public", "Private"] * 15)
-    (tmp_path / "private").mkdir()
-    answers.to_csv(tmp_path / "private" / "answers.csv", index=False)
-    made = write_field(public, tmp_path / "private", tmp_path / "field.csv", names=["dummy", "default CatBoost"], threads=1)
-    assert [rival.name for rival in made] == ["dummy"]
-    assert "default CatBoost cannot enter: it reads texts for classes only" in capsys.readouterr().err
+    texts = [" ".join(rng.choice(WORDS, 6)) + f" {number}" for number in range(120)]
+    folders = _texts(tmp_path, texts, np.array([text.count("red") + rng.normal() / 9 for text in texts]))
+    made = write_field(*folders, tmp_path / "field.csv", names=["dummy", "default CatBoost"], threads=1)
+    assert made[1].settings == UNREAD + "it reads texts for classes only, and there is no other column"
+    assert made[1].private < 0.5 * made[0].private
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_catboost_that_knows_none_of_the_words_reads_the_other_columns_or_tfidf(alone: bool, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    size = rng.normal(size=120)
+    folders = _texts(tmp_path, [f"{'ab'[int(x > 0)]}{number}" for number, x in enumerate(size)], (size > 0).astype(int),
+                     **({} if alone else {"size": size}))
+    made = write_field(*folders, tmp_path / "field.csv", names=["dummy", "default CatBoost"], threads=1)
+    assert made[1].settings.startswith(UNREAD + "no word of its texts") == alone
+    assert made[1].private > 0.9 > made[0].private
 
 
 @pytest.mark.parametrize(("seconds", "budget"), [(600.0, "none"), (0.0, "stopped at 0 processor minutes: 1 of 1,000 rounds")])

@@ -171,18 +171,13 @@ def _catboost(case: Case) -> Any:
         raise CannotEnter("it reads texts for classes only, and there is no other column")
     watch = _Watch(LONGEST * case.share)
 
-    def fit(**params: Any) -> Any:
-        model = make(thread_count=case.threads, random_seed=0, verbose=False, allow_writing_files=False, **params)
-        return model.fit(case.train, case.target, cat_features=levels, text_features=text or None, callbacks=[watch])
-
+    model = make(thread_count=case.threads, random_seed=0, verbose=False, allow_writing_files=False)
     try:
-        model = fit()
+        model.fit(case.train, case.target, cat_features=levels, text_features=text or None, callbacks=[watch])
     except CatBoostError as error:
         if NO_WORDS not in str(error):
             raise
-        if len(text) == case.train.shape[1]:
-            raise CannotEnter("no word of its texts occurs often enough to be read, and there is no other column") from None
-        model = fit(ignored_features=text)
+        raise CannotEnter("no word of its texts occurs often enough to be read") from None
     if watch.rounds < ROUNDS_OF_CATBOOST:
         model.cut = f"stopped at {LONGEST / 60:g} processor minutes: {watch.rounds} of {ROUNDS_OF_CATBOOST:,} rounds"
     return model

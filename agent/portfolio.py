@@ -78,8 +78,9 @@ def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str
     moves = []
     if traits.text:
         moves.append((Recipe("text.ridge"), "Single words and a ridge: the quickest look at the text"))
-        carried = [(Recipe("text.linear_model"), "Words and characters carry the label: a sparse linear model"),
-                   (Recipe("text.ridge", params={"characters": True}), "Characters beside the words, by least squares")]
+        carried = [(Recipe("text.linear_model"), "Words and characters carry the label: a sparse linear model")]
+        if traits.kind in ("binary", "multiclass", "multilabel"):  # of numbers it is the model before
+            carried.append((Recipe("text.ridge", params={"characters": True}), "Characters beside the words, by least squares"))
         moves += carried[::-1] if traits.kind == "multiclass" and traits.classes > MANY_CLASSES else carried
         if traits.kind == "binary":  # else there are no ratios, and it is the model before
             bayes = Recipe("text.linear_model", params={"naive_bayes": True, "strength": 0.1})

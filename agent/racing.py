@@ -59,7 +59,7 @@ class Candidate:
         return not self.running and (self.status != "running" or len(self.validated) == self.folds)
 
     def rest(self, slots: int, *, hints: bool) -> float:
-        """Seconds until all folds are in, with none begun, going by those that are; 0 where none is. Of folds that take over
+        """Seconds that folds which are not in yet will take, by those that are; 0 where none is. Of folds that take over
         what one found, and of which none is in, each is expected to take a part of what that one took."""
         if not self.fits:
             return 0.0

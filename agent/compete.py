@@ -22,6 +22,7 @@ from agent.playbook.policy import BY_HAND, Policy
 from agent.pool import Pool
 from agent.proposers import Proposer
 from agent.racing import SLACK, Candidate, cannot_win, fold_score, peers_of
+from agent.shift import Shift, prediction_shift
 from agent.solution import Solution
 from agent.threads import Fit, Room, Threads, most_threads, slot_seconds
 from agent.vectors import BLOCK, Piece, Vectors, shared
@@ -560,6 +561,8 @@ def entry_of(candidate: Candidate, setting: Setting, folder: Path, *, score: flo
     params: dict[str, Any] = {"recipe": solution.recipe.to_json() if solution.recipe else None, "seed": solution.seed,
                               "isolation": "none" if setting.unsafe else "sandbox",
                               "fits": [fit.to_json() for fit in candidate.fits]}
+    if candidate.status == "ok" and (shift := _shift(candidate, setting.arrays)):
+        params["shift"] = shift.to_json()
     if written:
         params |= {"model": written.model, "predicted": written.predicted, "seconds": written.seconds}
     return Entry(
@@ -572,6 +575,15 @@ def entry_of(candidate: Candidate, setting: Setting, folder: Path, *, score: flo
         at_seconds=at, folder=str(folder), log=candidate.whole_log[-4000:],
         cost_tokens=written.tokens if written else 0, cost_dollars=written.dollars if written else 0.0,
     )
+
+
+def _shift(candidate: Candidate, arrays: Arrays) -> Shift | None:
+    """How the candidate's models see the test rows beside those they were validated on."""
+    tested = {fold: values for fold, values in candidate.tested.items() if arrays.tests(fold)}
+    units = None
+    if arrays.units is not None:
+        units = {fold: arrays.units[arrays.validation_rows(fold)] for fold in candidate.validated}
+    return prediction_shift(candidate.validated, tested, units=units, test_units=arrays.test_units, forward=arrays.final)
 
 
 def restore(setting: Setting, entries: list[Entry]) -> State:

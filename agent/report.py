@@ -19,6 +19,7 @@ from markupsafe import Markup
 from agent.charts import Axes, bars, plain, signed, spanned, tidy, whiskers
 from agent.diagnostics import POINTS, Figure, diagnose
 from agent.ensemble import climb_link
+from agent.shift import Shift, told_shift
 from agent.threads import comparison, threads_of
 from leaderboard.host.medals import medals
 from leaderboard.record import Entry
@@ -86,7 +87,13 @@ def explain(outcome: Mapping[str, Any], plan: Mapping[str, Any]) -> list[str]:
             return [f"The private score is within 2 standard errors of the honest estimate ({numbers})."]
         said.append(f"The private score is {side} than the honest estimate by more than 2 standard errors ({numbers}).")
         said += _causes(outcome, plan)
+    elif shift := told_shift(outcome.get("shift")):
+        said.append(f"{_otherwise(shift)}: the score of the test may differ from the honest estimate.")
     return said + _optimism(outcome)
+
+
+def _otherwise(shift: Shift) -> str:
+    return f"The same models predict test rows otherwise than the rows they were validated on ({shift})"
 
 
 def _causes(outcome: Mapping[str, Any], plan: Mapping[str, Any]) -> list[str]:
@@ -95,6 +102,8 @@ def _causes(outcome: Mapping[str, Any], plan: Mapping[str, Any]) -> list[str]:
     said = []
     if auc is not None and auc >= SHIFTED:
         said.append(f"Train and test rows differ: a model tells them apart with AUC {auc:.2f}, most by {columns}.")
+    if shift := told_shift(outcome.get("shift")):
+        said.append(f"{_otherwise(shift)}: the test's rows are of another mix.")
     if (plan.get("nearer") or 0) >= FAR:
         said.append(f"Validated texts are nearer to what the models were fitted on than test texts are (in {plan['nearer']:.0%} "
                     f"of pairs): threads or copies lie on both sides of the folds, and the test has others.")

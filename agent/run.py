@@ -32,6 +32,7 @@ from agent.prompting.data_card import data_card
 from agent.proposers import Proposer
 from agent.proposers.embedded import Embedded
 from agent.report import explain, write_report
+from agent.shift import told_shift
 from agent.traits import Traits
 from agent.view import View
 from leaderboard.alive import alive
@@ -100,6 +101,7 @@ class Outcome:
     seconds: float
     llm: Mapping[str, Any] | None = None
     unsafe: bool = False
+    shift: Mapping[str, Any] | None = None  # how the blend's largest member sees test rows beside validated ones
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "folder": str(self.folder)}
@@ -112,6 +114,7 @@ class Outcome:
             ("best entry, cross-validated", f"{_number(self.cross_validated)} (entry {self.best_entry})"),
             ("ensemble, cross-validated", _number(self.ensemble)),
             ("honest estimate", _with_error(self.honest, self.honest_standard_error)),
+            *([("test rows", f"predicted otherwise than validated rows: {told}")] if (told := told_shift(self.shift)) else []),
             ("public score", _number(self.public)),
             ("private score", _with_error(self.private, self.private_standard_error)),
             ("rank among reference competitors", f"{self.rank} of {self.rivals + 1}" if self.rank else "no reference"),
@@ -446,8 +449,16 @@ def _outcome(setting: Setting, state: State, graded: Grade | None, seconds: floa
         public=graded.public if graded else None, private=graded.private if graded else None,
         private_standard_error=larger(graded.private_standard_error, spread, graded.private_rows / fold_rows)
         if graded else None,
-        rank=place, rivals=len(field), beaten=beaten, seconds=seconds, unsafe=setting.unsafe,
+        rank=place, rivals=len(field), beaten=beaten, seconds=seconds, unsafe=setting.unsafe, shift=_shift(state),
     )
+
+
+def _shift(state: State) -> Mapping[str, Any] | None:
+    """What was found on the entry that weighs most in the blend; None where none says anything."""
+    weights = state.ensemble.blend.weights if state.ensemble else {}
+    found = {entry.number: entry.params["shift"] for entry in state.entries if entry.params.get("shift")}
+    return max(((abs(weight), found[number]) for number, weight in weights.items() if number in found),
+               key=lambda pair: pair[0], default=(0.0, None))[1]
 
 
 def fold_spread(setting: Setting, state: State) -> float | None:

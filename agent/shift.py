@@ -18,7 +18,7 @@ FAR = 0.05         # distance from which a difference is told: below it no score
 APART = 2.0        # times what differs between samples of the same rows where those are no independent draws
 CHANCE = 1e-4      # of so large a distance between samples of independent rows
 HALVINGS = 5       # of the validated units
-ROWS = 20_000      # looked at of each side
+ROWS = 5_000       # looked at of each side
 COLUMNS = 30       # looked at of wide predictions, beside the largest of each row
 FEWEST = 50        # rows of either side
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from agent.blend import Blend
 from agent.compete import Setting
+from agent.kit import sentences
 from agent.llm import LLM, Message, Reply, Request
 from agent.llm.address import parse
 from agent.llm.budget import Limits
@@ -29,7 +30,6 @@ from agent.proposers.allocation import Allocation
 from agent.proposers.llm import BRIEF_TOKENS, WORDS_TOKENS, Author, Brief
 from agent.smoke import smoke_run
 from agent.traits import Traits
-from agent.vectors import shared
 from leaderboard.record import Entry
 from sandbox import Executor
 from tasks.spec import Task
@@ -258,7 +258,8 @@ def said_of_vectors(setting: Setting) -> str:
     """Whether the vectors of sentences are there; "" where there are no sentences."""
     if not setting.sentences:
         return ""
-    return "made, looked up at no cost" if shared(setting.arrays.data) else \
+    made = (setting.arrays.data / "prepared" / sentences.NAME).exists()
+    return "made, looked up at no cost" if made else \
         "not made, or not yet; until then a text of a hundred letters takes 15 ms, more than a fit has"
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import tasks
 from agent.blend import Blend
 from agent.choices import Choices, choices
-from agent.kit import sentences
+from agent.kit import foundation, sentences
 from agent.syntax import parse
 from agent.threads import fits_of
 from leaderboard.record import Entry
@@ -58,9 +58,10 @@ def export(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     needs = _write_code(partial, members, kit)
-    made = arrays.data / "prepared" / sentences.NAME  # counts of texts and pixels of images are made again, the same
-    if made.exists() and "kit.sentences" in needs.modules:
-        shutil.copytree(made, partial / "prepared" / sentences.NAME)
+    for name, module in ((sentences.NAME, "kit.sentences"), (foundation.NAME, "kit.foundation")):
+        made = arrays.data / "prepared" / name  # counts of texts and pixels of images are made again, the same
+        if made.exists() and module in needs.modules:
+            shutil.copytree(made, partial / "prepared" / name)
     _write_facts(partial, task, arrays, members, blend, decision, seconds)
     requirements = _requirements(needs.packages)
     (partial / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")

@@ -26,6 +26,7 @@ FEW_ROWS = 20_000
 NET_ROWS = 60_000
 KERNEL_ROWS = 6_000
 WIDE = 400
+CONTEXT_ROWS, CONTEXT_COLUMNS = 50_000, 300  # that a pretrained model for tables is asked about
 MANY_CLASSES = 30  # least squares take a tenth of logistic regression's time there
 
 
@@ -64,6 +65,7 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
     special = _by_kind(traits, basic)
     moves = special + mark if _is_mostly_text(traits) else mark + special
     moves += _boosters(traits, basic, rich)
+    moves += _pretrained(traits, basic)
     moves += _others(traits, basic, rich)
     return [(_seasonal(recipe), hypothesis) for recipe, hypothesis in moves] if traits.one_year and traits.datetime else moves
 
@@ -151,6 +153,14 @@ def _boosters(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...])
     if rich != basic:
         moves.append((Recipe("boosters.catboost", rich), "CatBoost with the features"))
     return moves
+
+
+def _pretrained(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str]]:
+    """A model that was trained on other tables, where its weights are present and one pass can hold the rows."""
+    fits = traits.rows <= CONTEXT_ROWS and traits.columns <= CONTEXT_COLUMNS and not traits.image and not traits.pixels
+    if not (traits.pretrained and fits and traits.numeric + traits.categorical):
+        return []
+    return [(Recipe("foundation.tabicl", basic), "A transformer that was trained on tables of many kinds reads this one")]
 
 
 def _others(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...]) -> list[tuple[Recipe, str]]:

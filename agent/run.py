@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from agent import foundation
 from agent.ablation import COLD, without
 from agent.attach import ANSWERS, PAGE, READING_SECONDS, READING_SHARE, Choice, Mind
 from agent.compete import Setting, State, best_entry, compete, restore, vectors_line
@@ -136,6 +137,7 @@ class Preparation:
     train: pd.DataFrame
     test: pd.DataFrame
     sentences: tuple[str, ...] = ()  # text columns whose vectors may be made
+    weights: Path | None = None  # of a pretrained model for tables
 
 
 def prepare(folder: Path, options: Options, *, mind: Mind | None = None) -> Preparation:
@@ -150,8 +152,9 @@ def prepare(folder: Path, options: Options, *, mind: Mind | None = None) -> Prep
         task, plan = _with_hints(task, plan, mind, train, test, found.roles, options)
     notes = (*task.inferred, *found.notes, *(f"{name} is left out: {why}" for name, why in found.dropped.items()))
     texts = sentence_columns(found.roles, train)
-    traits = traits_of(task, plan, found.roles, train, test, sentences=bool(texts))
-    return Preparation(replace(task, inferred=notes), plan, found.roles, traits, train, test, texts)
+    weights = foundation.found(task.kind, len(task.classes))
+    traits = traits_of(task, plan, found.roles, train, test, sentences=bool(texts), pretrained=weights is not None)
+    return Preparation(replace(task, inferred=notes), plan, found.roles, traits, train, test, texts, weights)
 
 
 def _with_hints(
@@ -192,6 +195,8 @@ def begin(
     record.start_run(run, task=known.task.name, folder=str(place), budget_seconds=options.budget, seed=options.seed,
                      metric=known.task.metric, greater_is_better=known.task.greater_is_better,
                      settings=_settings(options, folder, known.traits, known.sentences))
+    if known.weights:
+        record.event(run, "weights", foundation.lay_ready(known.weights, known.task.kind, arrays.data))
     plan = load_plan(place)
     (place / PAGE).write_text(data_card(known.task, known.roles, known.train, known.test, plan), encoding="utf-8")
     return Begun(_setting(known.task, arrays, run, options, started=started, texts=known.sentences), known, plan, mind)
@@ -305,8 +310,18 @@ def _report(setting: Setting, record: Record, state: State, plan: Mapping[str, A
         setting.folder / "report.html", task=setting.task, plan=plan, outcome=facts, entries=state.entries,
         ensembles=record.events(setting.run, "ensemble"), truth=setting.arrays.truth[validated] if blended is not None
         else None, out_of_fold=blended, rivals=rivals, warnings=[*([UNSAFE] if outcome.unsafe else []), *explain(facts, plan),
-                  *(f"There are {vectors_line(made)}." for made in record.events(setting.run, "vectors") if made["ready"])],
+                  *(f"There are {vectors_line(made)}." for made in record.events(setting.run, "vectors") if made["ready"]),
+                  *(_weights_line(made, state) for made in record.events(setting.run, "weights"))],
     )
+
+
+def _weights_line(made: Mapping[str, Any], state: State) -> str:
+    """Which entries asked a pretrained model for tables, and whether the blend listens to one."""
+    asked = [entry.number for entry in state.entries if entry.family == foundation.NAME and entry.status == "ok"]
+    heard = [number for number in asked if state.ensemble and number in state.ensemble.blend.weights]
+    used = f"entries that asked it: {', '.join(map(str, asked))}, in the blend: {', '.join(map(str, heard)) or 'none'}"
+    return (f"The weights of a pretrained model for tables, TabICL, were present ({made['file']}, sha256 {made['sha256'][:16]}); "
+            f"{used if asked else 'no entry that asked it was completed'}.")
 
 
 def plan_only(folder: Path, options: Options) -> dict[str, Any]:
@@ -343,8 +358,10 @@ def operator_priors(record: Record) -> dict[str, tuple[float, float]]:
 
 def traits_of(
     task: Task, plan: Plan, roles: Mapping[str, str], train: pd.DataFrame, test: pd.DataFrame, *, sentences: bool = False,
+    pretrained: bool = False,
 ) -> Traits:
-    """Sizes and kinds of the data, for the proposers. sentences: whether a text column is one of sentence_columns."""
+    """Sizes and kinds of the data, for the proposers. sentences: whether a text column is one of sentence_columns. pretrained:
+    whether the weights of a pretrained model for tables are present."""
     levels = [train[name].nunique() for name, role in roles.items() if role == "categorical"]
     codes = list(_codes(roles, train, test).values())
     card = {"kind": task.kind, "metric": task.metric, "classes": task.classes, "targets": task.targets, "roles": roles,
@@ -356,7 +373,7 @@ def traits_of(
                      coded=len(codes), pixels=pixels, sound=any(path.endswith(sound.SUFFIX) for path in sounds),
                      paired=recommend.pair_of(features, test[list(roles)], known) is not None,
                      channels=0 if pixels else len(signal.channels(features, known)), counted=_is_counted(task, train),
-                     sentences=sentences, one_year=plan.one_year)
+                     sentences=sentences, one_year=plan.one_year, pretrained=pretrained)
 
 
 def sentence_columns(roles: Mapping[str, str], train: pd.DataFrame) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ LABELLED = ["train", "target", "predict", "task"]
 INSIDE = ("batch_ensemble", "boosters", "calendar", "clock", "heads", "least_squares", "linear", "losses", "nets", "ngrams",
           "packed", "penalties", "pixels", "prepared", "residual", "training")
 # modules whose other functions are parts of their models, not tools
+HIDDEN = ("foundation",)  # serves only where weights are present, and there the opening asks it
 MOST = 240  # characters of a docstring
 
 
@@ -60,7 +61,8 @@ TITLES = {
 
 def tools(kit: Path) -> list[Tool]:
     """The public functions of a kit, module by module."""
-    modules = {path.stem: parse(path.read_text(encoding="utf-8")) for path in sorted(kit.glob("*.py")) if path.stem != "__init__"}
+    modules = {path.stem: parse(path.read_text(encoding="utf-8")) for path in sorted(kit.glob("*.py"))
+               if path.stem not in ("__init__", *HIDDEN)}
     types = {name: value for module in modules.values() for name, value in _named(module).items()
              if isinstance(value, ast.Subscript)}
     return [tool for stem, module in modules.items() for tool in _of_module(stem, module, Spelled({**types, **_named(module)}))]

@@ -250,6 +250,7 @@ def go_on(
             for entry in entries:
                 told = seen.get(entry.number, {})
                 proposer.observe(entry, won=told.get("won", False), gained=told.get("gained", 0.0))
+            record.reopen_run(known.run)
             state = compete(setting, record=record, executor=executor, proposer=proposer, view=view, clock=clock,
                             state=restore(setting, entries))
         return finish(setting, record, state, options, plan, view, clock, mind=mind)

@@ -147,6 +147,14 @@ class Record:
         if not known:
             raise self._unknown(run)
 
+    def reopen_run(self, run: str) -> None:
+        """A finished run goes on: it is `running` again, so that `latest` finds it when it is killed. Its summary stays until
+        finish_run writes another."""
+        with self._transaction() as connection:
+            known = connection.execute("UPDATE runs SET status = 'running' WHERE run = ?", (run,)).rowcount
+        if not known:
+            raise self._unknown(run)
+
     def run(self, run: str) -> Run:
         """Raises RecordError, which lists the latest runs, when there is none of that name."""
         row = self._connection.execute("SELECT * FROM runs WHERE run = ?", (run,)).fetchone()

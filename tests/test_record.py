@@ -94,6 +94,9 @@ def test_the_latest_unfinished_run_is_the_one_to_resume(tmp_path: Path) -> None:
         assert record.latest(unfinished=True).run == "a"
         assert record.latest().run == "b"
         assert record.latest("a").run == "a"
+        record.reopen_run("b")
+        assert record.latest(unfinished=True).run == "b" and record.run("b").summary == {}
+        record.finish_run("b", status="finished", summary={})
         record.finish_run("a", status="finished", summary={})
         with pytest.raises(RecordError, match="no unfinished run"):
             record.latest(unfinished=True)
@@ -101,6 +104,8 @@ def test_the_latest_unfinished_run_is_the_one_to_resume(tmp_path: Path) -> None:
 
 def test_an_unknown_run_is_one_line_that_lists_the_known(tmp_path: Path) -> None:
     with started(tmp_path / "r.db") as record:
+        with pytest.raises(RecordError, match=r"no run 'z' in .*; the latest are: a"):
+            record.reopen_run("z")
         with pytest.raises(RecordError, match=r"no run 'z' in .*; the latest are: a"):
             record.run("z")
         with pytest.raises(RecordError, match="no run 'z'"):

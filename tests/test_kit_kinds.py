@@ -151,6 +151,15 @@ def test_a_signal_is_told_by_its_shape_wherever_it_happens() -> None:
     assert "ax_00" in signal.features(rows[:150], rows[150:], task, keep=True)[0]
 
 
+def test_numbered_things_are_no_signal() -> None:
+    random = np.random.default_rng(0)
+    common = random.normal(size=(300, 1))
+    counts = pd.DataFrame(random.poisson(0.2, (300, 40)), columns=[f"item_{k}" for k in range(40)])
+    marks = pd.DataFrame(common + random.normal(size=(300, 30)), columns=[f"mark_{k}" for k in range(30)])  # of one pupil each
+    steps = pd.DataFrame(random.normal(size=(300, 50)).cumsum(axis=1), columns=[f"step_{k}" for k in range(50)])
+    assert list(signal.channels(pd.concat([counts, marks, steps], axis=1), card("binary", "auc"))) == ["step_"]
+
+
 def test_amounts_are_fitted_with_a_loss_whose_spread_grows_with_the_mean() -> None:
     random = np.random.default_rng(0)
     rows = pd.DataFrame(random.normal(size=(800, 2)), columns=["a", "b"])

@@ -13,15 +13,29 @@ from . import columns
 
 FEWEST = 24  # values of a channel
 BANDS = 12
+LOOKED_AT = 2000  # rows by which numbers that follow each other are told from numbered things
 
 
 def channels(frame: pd.DataFrame, task: SimpleNamespace) -> dict[str, list[str]]:
-    """The columns of each channel in order; {} where there is none."""
+    """The columns of each channel in order; {} where there is none. Neighbours go together more than columns far apart do:
+    counts of numbered things (dept_001, dept_002, ...) do not."""
     found: dict[str, list[tuple[int, str]]] = {}
     for name in columns.named(frame, task, "numeric"):
         if parts := re.fullmatch(r"(.*?)(\d+)", str(name)):
             found.setdefault(parts[1], []).append((int(parts[2]), name))
-    return {word: [name for _, name in sorted(members)] for word, members in found.items() if len(members) >= FEWEST}
+    ordered = {word: [name for _, name in sorted(members)] for word, members in found.items() if len(members) >= FEWEST}
+    return {word: names for word, names in ordered.items() if _flows(columns.table(frame.head(LOOKED_AT), names))}
+
+
+def _flows(values: np.ndarray) -> bool:
+    """Whether values (n, k) that follow each other in a row correlate, and more than values a third of the row apart."""
+    known = ~np.isnan(values)
+    mean = np.where(known, values, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    level = np.where(known, values - mean, 0)
+    level /= np.maximum(np.sqrt((level**2).mean(axis=0)), 1e-12)
+    apart = {step: float(np.abs((level[:, :-step] * level[:, step:]).mean(axis=0)).mean()) for step in (1, values.shape[1] // 3)}
+    near, far = apart.values()
+    return near > 0.15 and 1 - near <= 0.85 * (1 - far)
 
 
 def features(

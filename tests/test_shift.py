@@ -90,7 +90,8 @@ def test_pairs_of_another_mix_are_said_to_be_before_any_private_score(
     table = pd.concat([train, test], ignore_index=True).rename_axis("id").reset_index()
     folder = write_folder(tmp_path / "pairs", table[:3000], table[3000:].drop(columns="taken"),
                           table[3000:][["id"]].assign(taken=0.5))
-    assert main(["compete", str(folder), "--budget", "20", "--runs", str(tmp_path / "runs"), "--json"]) == 0
+    assert main(["compete", str(folder), "--budget", "300", "--until", "0.65", "--runs", str(tmp_path / "runs"),
+                 "--json"]) == 0
     outcome = json.loads(capsys.readouterr().out)
     assert outcome["shift"]["distance"] > 0.1, outcome["shift"]
     page = (Path(outcome["folder"]) / "report.html").read_text()

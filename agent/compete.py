@@ -143,6 +143,7 @@ class Game:
         self.pictures = Pictures(setting.arrays, images, setting.task.assets_folder, memory_bytes=setting.memory_bytes,
                                  slots=setting.slots)
         self.held: list[Solution] = []  # they want vectors that are not there yet
+        self.closed: list[Entry] = []  # in the record, and not blended yet
         self.put_off: list[Solution] = []  # they miss the deadline unless they have all threads
         given = executor.threads if setting.device == "cpu" and setting.policy.threads else 1
         self.most_threads = most_threads(setting.slots, given, setting.arrays.n_train)
@@ -170,10 +171,11 @@ class Game:
             self.proposer.turn(self.state.entries)
             for job in self.next_jobs(pool.free):
                 pool.start(job, slots=job.threads)
-            if not pool.running and not self.wait():
+            if not self.settle() and not pool.running and not self.wait():
                 break
             for job, trial in pool.finished(seconds=self.left()):
                 self.take(job, trial)
+        self.settle()
 
     def _piece(self) -> Piece | Reading | None:
         """Texts to be read now, once there is an entry."""
@@ -212,6 +214,7 @@ class Game:
             constant = baselines.prior(rows[:0], labels, rows, SimpleNamespace(**self.card))
             self.take(Job(candidate, fold, 0.0), Trial("ok", constant, Cost(0.0, 0.0, 0)))
         self._close(candidate)
+        self.settle()
 
     def next_jobs(self, free: int) -> list[Work]:
         """As many as there are free slots; where there are fewer, their threads hold the slots that are left."""
@@ -441,7 +444,7 @@ class Game:
         return candidate.number > 0 and any(self.state.fold_scores)
 
     def _close(self, candidate: Candidate) -> None:
-        """Record the candidate as an entry, blend, and tell the proposer whether that was a gain."""
+        """Record the candidate as an entry. What it is worth is found out once the next trials run: no slot waits for a blend."""
         if candidate.status == "running":
             candidate.status = candidate.solution.failed or "ok"
         entry = self._entry(candidate)
@@ -451,11 +454,19 @@ class Game:
         self.view.entry(entry, best_entry(self.state.entries, self.judge))
         if entry.number == 0 and entry.status == "invalid" and 0 in self.state.test:
             self._submit(self._unscored(0))
-        gained = self.blend() if entry.status == "ok" and self._time_to_blend() else 0.0
-        won = gained > self.setting.policy.allocation.worth
-        self.proposer.observe(entry, won=won, gained=gained)
-        self.record.event(self.setting.run, "observed",
-                          {"entry": entry.number, "operator": entry.operator, "won": won, "gained": gained})
+        self.closed.append(entry)
+
+    def settle(self) -> bool:
+        """Blend with what was closed, and tell the proposer whether that was a gain: of several at once the first's. Returns
+        whether there was anything, since then there may be more to propose."""
+        settled, self.closed = self.closed, []
+        for entry in settled:
+            gained = self.blend() if entry.status == "ok" and self._time_to_blend() else 0.0
+            won = gained > self.setting.policy.allocation.worth
+            self.proposer.observe(entry, won=won, gained=gained)
+            self.record.event(self.setting.run, "observed",
+                              {"entry": entry.number, "operator": entry.operator, "won": won, "gained": gained})
+        return bool(settled)
 
     def _learn_of_threads(self) -> None:
         before = self.threads.known

@@ -8,12 +8,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from agent.run import go_on
+from agent.compete import Game
+from agent.run import Options, go_on, start
 from agent.view import Quiet
 from leaderboard.record import Entry, Record
 
@@ -131,6 +133,26 @@ class UntilEntered(Quiet):
 
     def clock(self) -> float:
         return time.monotonic() + (10_000.0 if self.missing <= 0 else 0.0)
+
+
+def test_no_slot_waits_for_a_blend(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pools, seen = [], []
+    play, blend = Game.play, Game.blend
+
+    def playing(game: Game, pool: Any) -> None:
+        pools.append(pool)
+        play(game, pool)
+
+    def watched(game: Game, *, final: bool = False) -> float:
+        if pools and not final:
+            seen.append((len(game.state.entries), pools[0].free))
+        return blend(game, final=final)
+
+    monkeypatch.setattr(Game, "play", playing)
+    monkeypatch.setattr(Game, "blend", watched)
+    view = UntilEntered(4)
+    start(folder, Options(budget=600.0, slots=1), runs=tmp_path / "runs", view=view, started=view.clock(), clock=view.clock)
+    assert {free for entries, free in seen if entries < 4} == {0}, seen
 
 
 def test_a_killed_run_goes_on_with_nothing_lost(folder: Path, tmp_path: Path, medalist: Command) -> None:

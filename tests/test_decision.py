@@ -89,6 +89,28 @@ def test_a_threshold_lies_between_predictions_and_not_on_one() -> None:
     assert found.at == pytest.approx(0.4)
 
 
+@pytest.mark.parametrize("name", ["mcc", "f1"])
+def test_a_threshold_of_few_rows_does_better_on_new_rows_than_the_best_on_them(name: str) -> None:
+    judge, chosen, best = metric(name), [], []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        odds = rng.normal(-2.5, 1.5, 20_300)
+        raw = 1 / (1 + np.exp(-odds))
+        truth = (rng.random(len(raw)) < raw).astype(int)
+        for found, decision in ((chosen, choose_decision), (best, best_threshold)):
+            found.append(judge.score(truth[300:], decision(judge, truth[:300], raw[:300]).apply(raw[300:])))
+    assert np.mean(chosen) > np.mean(best) + 0.005
+
+
+def test_a_threshold_knows_predictions_that_are_too_sure_or_shifted() -> None:
+    rng = np.random.default_rng(0)
+    odds = rng.normal(0, 2, 20_000)
+    truth = (rng.random(len(odds)) < 1 / (1 + np.exp(-odds))).astype(int)
+    said = 1 / (1 + np.exp(-(3 * odds + 2)))  # true odds of 1 are said to be exp(2)
+    found = choose_decision(metric("accuracy"), truth[:2000], said[:2000])
+    assert isinstance(found, Threshold) and np.log(found.at / (1 - found.at)) == pytest.approx(2, abs=0.8)
+
+
 @pytest.mark.parametrize("n", [300, 20_000])
 @pytest.mark.parametrize("name", ["f1", "balanced_accuracy"])
 def test_a_threshold_beats_one_half_on_new_rows(name: str, n: int) -> None:

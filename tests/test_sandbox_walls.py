@@ -83,7 +83,8 @@ def test_a_server_with_a_thread_is_not_forked_and_trials_start_cold(
 
 
 AGENT = """
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background of a script ignores
 sys.path.insert(0, sys.argv[1])
 from sandbox import cgroup, leftovers
 folder = leftovers.own() / "trial" / "scratch" / "deep"

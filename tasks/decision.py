@@ -198,8 +198,8 @@ def _mean_threshold(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Decis
 def _expected_threshold(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Decision:
     """The threshold whose score is best in expectation, if the predictions, once scaled and shifted by Platt's two numbers,
     are true probabilities (the plug-in rule of Koyejo et al. 2014). The labels choose two numbers and not a place among n, so
-    on new rows it beats the mean of the best on these: MCC with true probabilities, 400 rows .434 -> .437, with a rare class
-    .348 -> .356, 1,400 rows .436 -> .439, .351 -> .357; with the blends of nine tasks, 500 rows of each, by .001 to .002."""
+    on new rows it beats the mean of the best on these: MCC with true probabilities, 400 rows .433 -> .437, with a rare class
+    .346 -> .356, 1,400 rows .436 -> .438, .353 -> .357."""
     chance = _scaled_and_shifted(truth, raw)
     order = np.argsort(raw)
     values = raw[order]

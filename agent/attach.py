@@ -14,7 +14,7 @@ import pandas as pd
 
 from agent.blend import Blend
 from agent.compete import Setting
-from agent.kit import sentences
+from agent.kit import backbone, sentences
 from agent.llm import LLM, Message, Reply, Request
 from agent.llm.address import parse
 from agent.llm.budget import Limits
@@ -255,12 +255,15 @@ class Mind:
 
 
 def said_of_vectors(setting: Setting) -> str:
-    """Whether the vectors of sentences are there; "" where there are no sentences."""
-    if not setting.sentences:
-        return ""
-    made = (setting.arrays.data / "prepared" / sentences.NAME).exists()
-    return "made, looked up at no cost" if made else \
-        "not made, or not yet; until then a text of a hundred letters takes 15 ms, more than a fit has"
+    """Which vectors are there, of those that a pretrained network could make of a column; "" where it can make none."""
+    said = []
+    for module, columns, takes in ((sentences, setting.sentences, "a text of a hundred letters takes 15 ms"),
+                                   (backbone, setting.photographs, "an image takes 5 to 25 ms")):
+        if columns:
+            made = any((setting.arrays.data / "prepared").glob(f"{module.NAME}*"))
+            until = f"not made, or not yet; until then {takes}, more than a fit has"
+            said.append(f"`{module.NAME}.of`, `{module.NAME}.vectors`: {'made, looked up at no cost' if made else until}")
+    return "; ".join(said)
 
 
 def weights_in(blend: Path) -> Mapping[int, float]:

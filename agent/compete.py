@@ -25,7 +25,7 @@ from agent.racing import SLACK, Candidate, cannot_win, fold_score, peers_of
 from agent.shift import Shift, prediction_shift
 from agent.solution import Solution
 from agent.threads import Fit, Room, Threads, most_threads, slot_seconds
-from agent.vectors import BLOCK, Piece, Vectors, shared
+from agent.vectors import BLOCKS, Photographs, Piece, Sentences, Vectors, shared
 from agent.view import View
 from leaderboard.record import Entry, Record
 from sandbox import Cost, Executor, Limits, Trial
@@ -69,6 +69,7 @@ class Setting:
     unsafe: bool = False
     policy: Policy = BY_HAND
     sentences: tuple[str, ...] = ()  # text columns whose vectors may be made
+    photographs: tuple[str, ...] = ()  # image columns
     one_year: bool = False  # the test's season is that of no validated row: no blend may be scaled to theirs
 
     @property
@@ -137,7 +138,7 @@ class Game:
         self.candidates: list[Candidate] = []
         self.number = max((entry.number for entry in state.entries), default=0) + 1
         self.card = json.loads((setting.folder / "data" / "card.json").read_text())
-        self.vectors = Vectors(setting.arrays, setting.sentences, slots=setting.slots) if setting.sentences else None
+        self.vectors = vectors_of(setting)
         texts, images = (tuple(name for name, role in self.card["roles"].items() if role == kind) for kind in ("text", "image"))
         self.counts = Counts(setting.arrays, texts, memory_bytes=setting.memory_bytes)
         self.pictures = Pictures(setting.arrays, images, setting.task.assets_folder, memory_bytes=setting.memory_bytes,
@@ -178,27 +179,29 @@ class Game:
         self.settle()
 
     def _piece(self) -> Piece | Reading | None:
-        """Texts to be read now, once there is an entry."""
+        """Texts or images to be read now, once there is an entry."""
         if len(self.state.entries) < 2:
             return None
-        if (reading := self.counts.next()) is not None or self.vectors is None or not self.vectors.pending:
+        if (reading := self.counts.next()) is not None:
             return reading
-        piece = self.vectors.next(self.left())
-        self._tell_of_vectors()
-        return piece
+        for vectors in self.vectors:
+            if vectors.pending:
+                piece = vectors.next(self.left())
+                self._tell_of(vectors)
+                if piece is not None:
+                    return piece
+        return None
 
     def _take_piece(self, piece: Piece, trial: Trial) -> None:
-        assert self.vectors is not None
-        pending = self.vectors.pending
-        self.vectors.take(piece, trial)
-        if pending:
-            self._tell_of_vectors()
+        for vectors in self.vectors:
+            if vectors.reader.module == piece.reader.module and vectors.pending:
+                vectors.take(piece, trial)
+                self._tell_of(vectors)
 
-    def _tell_of_vectors(self) -> None:
-        if self.vectors is not None and not self.vectors.pending:
-            facts = {"texts": self.vectors.count, "cpu_seconds": round(self.vectors.cpu_seconds, 1), "ready": self.vectors.ready}
-            self.record.event(self.setting.run, "vectors", facts)
-            self.view.note(vectors_line(facts))
+    def _tell_of(self, vectors: Vectors) -> None:
+        if not vectors.pending:
+            self.record.event(self.setting.run, "vectors", vectors.facts)
+            self.view.note(vectors_line(vectors.facts))
 
     def enter_prior(self) -> None:
         """Entry 0: a constant, made here and now from the kit's own code, so that a submission exists at once."""
@@ -274,9 +277,10 @@ class Game:
         """A trial that reads texts or images and is shown no labels: one target, of which it is given no value."""
         setting, seconds = self.setting, self.left()
         inputs = {"features": setting.arrays.data / "features.arrow", "fold": piece.folder, "kit": setting.kit}
-        if isinstance(piece, Batch) and setting.task.assets_folder:
-            seconds = piece.seconds
-            inputs |= {"features": piece.features, "assets": setting.task.assets_folder}
+        if setting.task.assets_folder:
+            inputs["assets"] = setting.task.assets_folder
+        if isinstance(piece, Batch):
+            seconds, inputs["features"] = piece.seconds, piece.features
         limits = Limits(wall_seconds=max(0.5, seconds), memory_bytes=setting.memory_bytes, disk_bytes=GIB, threads=1)
         card = {**self.card, **piece.told, "targets": ["nothing"], "seed": setting.seed, "threads": 1,
                 "device": setting.device, "seconds_left": round(seconds, 2)}
@@ -349,11 +353,13 @@ class Game:
         """What the proposer wants next and can be finished in the time left; what wants vectors waits for them, and what would
         be late on one thread for its turn to have all."""
         for _ in range(6):
-            ready = self.vectors is not None and self.vectors.ready
-            waiting = self.held if ready and self.held else [] if self.candidates else self.put_off
-            solution = waiting.pop(0) if waiting else self.proposer.propose(self.state.entries)
-            if solution is not None and not ready and solution.recipe is not None and solution.recipe.has(BLOCK):
-                self.held += [solution] if self.vectors and self.vectors.pending else []
+            ready = [solution for solution in self.held if not self._wanting(solution)]
+            self.held = [solution for solution in self.held if solution not in ready[:1]]
+            waiting = ready[:1] or ([] if self.candidates else self.put_off[:1])
+            self.put_off = [solution for solution in self.put_off if solution not in waiting]
+            solution = waiting[0] if waiting else self.proposer.propose(self.state.entries)
+            if solution is not None and (wanting := self._wanting(solution)):
+                self.held += [solution] if wanting <= {vectors.block for vectors in self.vectors if vectors.pending} else []
                 continue
             if solution is None or solution.failed:
                 return solution
@@ -362,6 +368,11 @@ class Game:
                     return solution
                 self.put_off.append(solution)
         return None
+
+    def _wanting(self, solution: Solution) -> set[str]:
+        """The blocks of its recipe that look up vectors which are not there."""
+        wanted = {block for block in BLOCKS if solution.recipe is not None and solution.recipe.has(block)}
+        return wanted - {vectors.block for vectors in self.vectors if vectors.ready}
 
     def _fits(self, solution: Solution) -> bool:
         """Can it finish before the deadline, going by what its family has cost in this run?"""
@@ -524,11 +535,21 @@ def fold_inputs(task: Task, arrays: Arrays, kit: Path, fold: int) -> dict[str, P
     return {**inputs, "assets": task.assets_folder} if task.assets_folder else inputs
 
 
+def vectors_of(setting: Setting) -> list[Vectors]:
+    """Of what the run has a pretrained network and columns for it to read."""
+    made = []
+    if setting.sentences:
+        made.append(Vectors(setting.arrays, Sentences(), setting.sentences, slots=setting.slots))
+    if setting.photographs and setting.task.assets_folder:
+        made.append(Vectors(setting.arrays, Photographs(setting.task.assets_folder), setting.photographs, slots=setting.slots))
+    return made
+
+
 def vectors_line(facts: Mapping[str, Any]) -> str:
-    """What became of the vectors of a run's sentences."""
+    """What became of the vectors of a run's sentences or images."""
     if not facts["ready"]:
-        return f"vectors of {facts['texts']} sentences would take too long: done without"
-    return (f"vectors of {facts['texts']} sentences, by the pretrained all-MiniLM-L6-v2, made once for all trials in "
+        return f"vectors of {facts['count']} {facts['what']} would take too long: done without"
+    return (f"vectors of {facts['count']} {facts['what']}, by the pretrained {facts['by']}, made once for all trials in "
             f"{facts['cpu_seconds']} processor seconds")
 
 

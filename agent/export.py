@@ -17,7 +17,7 @@ import numpy as np
 import tasks
 from agent.blend import Blend
 from agent.choices import Choices, choices
-from agent.kit import foundation, sentences
+from agent.kit import backbone, foundation, sentences
 from agent.syntax import parse
 from agent.threads import fits_of
 from leaderboard.record import Entry
@@ -58,10 +58,10 @@ def export(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     needs = _write_code(partial, members, kit)
-    for name, module in ((sentences.NAME, "kit.sentences"), (foundation.NAME, "kit.foundation")):
-        made = arrays.data / "prepared" / name  # counts of texts and pixels of images are made again, the same
-        if made.exists() and module in needs.modules:
-            shutil.copytree(made, partial / "prepared" / name)
+    for module in (sentences, backbone, foundation):
+        made = (arrays.data / "prepared").glob(f"{module.NAME}*")  # counts of texts and pixels of images are made again, the same
+        for place in made if f"kit.{module.__name__.rpartition('.')[2]}" in needs.modules else ():
+            shutil.copytree(place, partial / "prepared" / place.name)
     _write_facts(partial, task, arrays, members, blend, decision, seconds)
     requirements = _requirements(needs.packages)
     (partial / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
@@ -241,7 +241,7 @@ The blend is {method}, averaged in the space `{link}`{bias}. Scores are cross-va
 | `folds.npz` | the order of the train rows; for each fit its rows and those predicted before the test |
 | `predictions.npz` | what each member predicted for the test rows in the run, to compare with |
 | `blend.json` | weights, decision step; seeds and threads of each member's fits |
-| `prepared/`, where it is there | vectors of texts, as the run had them made once |
+| `prepared/`, where it is there | vectors of texts and images, as the run had them made once |
 | `replay.json` | what each fit of each member chose by the clock, in order |
 """
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.portfolio import SENSE, rich_blocks
+from agent.portfolio import SEEN, SENSE, rich_blocks
 from agent.solution import Block, Recipe
 from agent.traits import Traits
 from leaderboard.record import Entry
@@ -51,6 +51,8 @@ def menu(traits: Traits) -> list[Block]:
         options.append(Block("encoders.rare"))
     if traits.sentences:
         options.append(SENSE)
+    if traits.photographs:
+        options.append(SEEN)
     if traits.datetime and traits.timed and not traits.one_year:
         options += [Block("calendar.features"), Block("calendar.lags")]
     return list({block.name: block for block in options}.values())
@@ -128,6 +130,7 @@ BLOCK_OPTIONS: dict[str, list[tuple[str, list[object]]]] = {
     "text.reduce": [("components", [12, 48, 96])],
     "features.pairs": [("most", [4, 8, 12])],
     "sentences.vectors": [("components", [0, 16, 64])],
+    "backbone.vectors": [("components", [0, 32, 128])],
     "features.clusters": [("count", [5, 20, 50])],
     "features.dates": [("absolute", [True, False])],
 }

@@ -20,6 +20,8 @@ SOUND = Block("sound.features")
 WITHIN = Block("groups.within")
 SENSE = Block("sentences.vectors")
 WHOLE_SENSE = Block("sentences.vectors", {"components": 0})
+SEEN = Block("backbone.vectors")
+WHOLE_SEEN = Block("backbone.vectors", {"components": 0})
 
 CAREFUL = {"learning_rate": 0.03, "num_leaves": 15, "feature_fraction": 0.5, "min_child_samples": 10}
 FEW_ROWS = 20_000
@@ -92,6 +94,8 @@ def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str
         if traits.rows <= KERNEL_ROWS:
             moves.append((Recipe("linear.support_vectors", (WHOLE_SENSE,)), "Texts that mean the like have like labels"))
         moves.append((Recipe("boosters.catboost", (SENSE, *basic)), "The sense of the texts beside their words and the rest"))
+    if traits.photographs:
+        moves += _seen(traits, basic)
     if traits.sound:
         moves.append((Recipe("images.convnet", params={"mirror": False, "shift": 0.05}),
                       "A spectrogram is a picture that has no mirror image"))
@@ -116,6 +120,19 @@ def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str
         moves.append((Recipe("linear.biases", coded), "Levels with many rows have effects that add up"))
     if _is_smooth(traits):
         moves.append((Recipe("linear.support_vectors", basic), "A kernel machine on few rows of like numbers"))
+    return moves
+
+
+def _seen(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str]]:
+    """What a network that was trained on photographs sees in the images."""
+    moves = []
+    if traits.rows <= KERNEL_ROWS:
+        moves.append((Recipe("linear.support_vectors", (SEEN,)), "Where a pretrained network sees the like, labels are alike"))
+    moves.append((Recipe("linear.regularised", (WHOLE_SEEN,)), "What a pretrained network sees in the images, added up"))
+    if traits.rows <= NET_ROWS:
+        moves.append((Recipe("nets.mlp", (SEEN,)), "What it sees, into a net"))
+    fraction = {**(CAREFUL if traits.rows <= FEW_ROWS else {}), "feature_fraction": 0.1}
+    moves.append((Recipe("boosters.lightgbm", (WHOLE_SEEN, *basic), fraction), "All that it sees and the rest, into trees"))
     return moves
 
 

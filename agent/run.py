@@ -22,7 +22,7 @@ from agent.ablation import COLD, without
 from agent.attach import ANSWERS, PAGE, READING_SECONDS, READING_SHARE, Choice, Mind
 from agent.compete import Setting, State, best_entry, compete, restore, vectors_line
 from agent.export import export
-from agent.kit import recommend, sentences, signal, sound
+from agent.kit import backbone, recommend, sentences, signal, sound
 from agent.kit.encoders import code_levels
 from agent.kit.images import grid
 from agent.playbook.bundle import read
@@ -137,6 +137,7 @@ class Preparation:
     train: pd.DataFrame
     test: pd.DataFrame
     sentences: tuple[str, ...] = ()  # text columns whose vectors may be made
+    photographs: tuple[str, ...] = ()  # image columns
     weights: Path | None = None  # of a pretrained model for tables
 
 
@@ -153,8 +154,10 @@ def prepare(folder: Path, options: Options, *, mind: Mind | None = None) -> Prep
     notes = (*task.inferred, *found.notes, *(f"{name} is left out: {why}" for name, why in found.dropped.items()))
     texts = sentence_columns(found.roles, train)
     weights = foundation.found(task.kind, len(task.classes))
-    traits = traits_of(task, plan, found.roles, train, test, sentences=bool(texts), pretrained=weights is not None)
-    return Preparation(replace(task, inferred=notes), plan, found.roles, traits, train, test, texts, weights)
+    images = image_columns(found.roles)
+    traits = traits_of(task, plan, found.roles, train, test, sentences=bool(texts), photographs=bool(images),
+                       pretrained=weights is not None)
+    return Preparation(replace(task, inferred=notes), plan, found.roles, traits, train, test, texts, images, weights)
 
 
 def _with_hints(
@@ -194,12 +197,13 @@ def begin(
     going_on.enter_context(alive(run, place))
     record.start_run(run, task=known.task.name, folder=str(place), budget_seconds=options.budget, seed=options.seed,
                      metric=known.task.metric, greater_is_better=known.task.greater_is_better,
-                     settings=_settings(options, folder, known.traits, known.sentences))
+                     settings=_settings(options, folder, known))
     if known.weights:
         record.event(run, "weights", foundation.lay_ready(known.weights, known.task.kind, arrays.data))
     plan = load_plan(place)
     (place / PAGE).write_text(data_card(known.task, known.roles, known.train, known.test, plan), encoding="utf-8")
-    return Begun(_setting(known.task, arrays, run, options, started=started, texts=known.sentences), known, plan, mind)
+    return Begun(_setting(known.task, arrays, run, options, started=started, texts=known.sentences,
+                          images=known.photographs), known, plan, mind)
 
 
 def start(
@@ -235,7 +239,8 @@ def go_on(
         entries = record.entries(known.run)
         spent = max((entry.at_seconds for entry in entries), default=0.0)
         setting = _setting(task, arrays, known.run, options, started=started - spent,
-                           texts=tuple(known.settings.get("sentences", ())))
+                           texts=tuple(known.settings.get("sentences", ())),
+                           images=tuple(known.settings.get("photographs", ())))
         traits = Traits(**known.settings["traits"])
         mind = _mind(options, known.run, runs, record, folder, setting.started, clock)
         proposer: Proposer = Embedded(traits, seed=options.seed, greater_is_better=task.greater_is_better,
@@ -359,10 +364,10 @@ def operator_priors(record: Record) -> dict[str, tuple[float, float]]:
 
 def traits_of(
     task: Task, plan: Plan, roles: Mapping[str, str], train: pd.DataFrame, test: pd.DataFrame, *, sentences: bool = False,
-    pretrained: bool = False,
+    photographs: bool = False, pretrained: bool = False,
 ) -> Traits:
-    """Sizes and kinds of the data, for the proposers. sentences: whether a text column is one of sentence_columns. pretrained:
-    whether the weights of a pretrained model for tables are present."""
+    """Sizes and kinds of the data, for the proposers. sentences: whether a text column is one of sentence_columns.
+    photographs: whether there are image_columns. pretrained: whether the weights of a pretrained model for tables are present."""
     levels = [train[name].nunique() for name, role in roles.items() if role == "categorical"]
     codes = list(_codes(roles, train, test).values())
     card = {"kind": task.kind, "metric": task.metric, "classes": task.classes, "targets": task.targets, "roles": roles,
@@ -374,13 +379,18 @@ def traits_of(
                      coded=len(codes), pixels=pixels, sound=any(path.endswith(sound.SUFFIX) for path in sounds),
                      paired=recommend.pair_of(features, test[list(roles)], known) is not None,
                      channels=0 if pixels else len(signal.channels(features, known)), counted=_is_counted(task, train),
-                     sentences=sentences, one_year=plan.one_year, pretrained=pretrained)
+                     sentences=sentences, photographs=photographs, one_year=plan.one_year, pretrained=pretrained)
 
 
 def sentence_columns(roles: Mapping[str, str], train: pd.DataFrame) -> tuple[str, ...]:
     """Text columns whose meaning a pretrained transformer can read; none where its weights are not installed."""
     texts = [name for name, role in roles.items() if role == "text"] if sentences.available() else []
     return tuple(name for name in texts if sentences.readable(train[name]))
+
+
+def image_columns(roles: Mapping[str, str]) -> tuple[str, ...]:
+    """Columns of paths, which a network trained on photographs can look at; none where its weights are not installed."""
+    return tuple(name for name, role in roles.items() if role == "image") if backbone.available() else ()
 
 
 def _is_counted(task: Task, train: pd.DataFrame) -> bool:
@@ -407,13 +417,14 @@ def _codes(roles: Mapping[str, str], train: pd.DataFrame, test: pd.DataFrame) ->
 
 def _setting(
     task: Task, arrays: Arrays, run: str, options: Options, *, started: float, texts: tuple[str, ...] = (),
+    images: tuple[str, ...] = (),
 ) -> Setting:
     return Setting(
         task=task, arrays=arrays, folder=arrays.folder, run=run, started=started,
         kit=kit_of(KIT, options.playbook, arrays.folder),
         deadline=started + options.budget - finishing_seconds(options.budget), seed=options.seed, slots=options.slots,
         memory_bytes=options.memory_bytes, until=options.until, device=options.device, unsafe=options.unsafe,
-        policy=options.policy, sentences=texts, one_year=load_plan(arrays.folder).get("one_year", False),
+        policy=options.policy, sentences=texts, photographs=images, one_year=load_plan(arrays.folder).get("one_year", False),
     )
 
 
@@ -430,11 +441,11 @@ def settled(options: Options, executor: Executor) -> Options:
     return replace(options, device=device, slots=options.slots or executor.width)
 
 
-def _settings(options: Options, folder: Path, traits: Traits, texts: tuple[str, ...]) -> dict[str, Any]:
+def _settings(options: Options, folder: Path, known: Preparation) -> dict[str, Any]:
     stored = {**asdict(options), "answers": str(options.answers) if options.answers else None,
               "playbook": str(options.playbook.resolve())}
     return {"options": stored, "playbook": read(options.playbook).hash, "folder": str(folder.resolve()),
-            "traits": asdict(traits), "sentences": list(texts)}
+            "traits": asdict(known.traits), "sentences": list(known.sentences), "photographs": list(known.photographs)}
 
 
 def _options(settings: Mapping[str, Any], budget: float) -> Options:

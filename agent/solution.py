@@ -25,9 +25,9 @@ SUPERVISED = frozenset({
 
 LOOKING = frozenset({"boosters", "linear", "text"})
 
-MAKERS = ("encoders.levels", "groups.within", "sentences.vectors", "images.features", "sound.features", "signal.features",
-          "calendar.features", "features.dates", "encoders.rare", "encoders.pairs", "calendar.lags", "forecast.past",
-          "recommend.features")
+MAKERS = ("encoders.levels", "groups.within", "sentences.vectors", "backbone.vectors", "images.features", "sound.features",
+          "signal.features", "calendar.features", "features.dates", "encoders.rare", "encoders.pairs", "calendar.lags",
+          "forecast.past", "recommend.features")
 # blocks that make columns for others to work on: they come first, in this order
 
 

@@ -29,6 +29,7 @@ class Traits:
     channels: int = 0
     counted: bool = False
     sentences: bool = False
+    photographs: bool = False
     one_year: bool = False
     pretrained: bool = False
 
@@ -39,12 +40,14 @@ class Traits:
     @classmethod
     def of(cls, card: Mapping[str, Any], *, rows: int, top_levels: int, forward: bool, coded: int, pixels: bool = False,
            sound: bool = False, paired: bool = False, channels: int = 0,
-           counted: bool = False, sentences: bool = False, one_year: bool = False, pretrained: bool = False) -> "Traits":
+           counted: bool = False, sentences: bool = False, photographs: bool = False, one_year: bool = False,
+           pretrained: bool = False) -> "Traits":
         """Read from a task card; `top_levels`: levels of its widest categorical column, or of the widest whole-number
         column that looks like a code; `coded`: how many of the latter there are; `pixels`: its numeric columns are the
         pixels of small images; `sound`: its images are spectrograms; `paired`: its rows are of a user and an item each;
         `channels`: signals that lie in numbered columns; `counted`: the target is an amount, skewed or often zero, and
         squared errors count; `sentences`: it has texts that a pretrained transformer can read, and there is one;
+        `photographs`: it has images, and there is a network trained on photographs to look at them;
         `one_year`: the test returns to months that train has once, and train has none twice; `pretrained`: the weights of a
         pretrained model for tables are present."""
         roles = list(card["roles"].values())
@@ -53,5 +56,5 @@ class Traits:
             kind=card["kind"], metric=card["metric"], rows=rows, classes=len(card["classes"]) or len(card["targets"]),
             **counts, top_levels=top_levels, grouped=bool(card.get("group")), timed=bool(card.get("time")),
             forward=forward, coded=coded, pixels=pixels, sound=sound, paired=paired, channels=channels, counted=counted,
-            sentences=sentences, one_year=one_year, pretrained=pretrained,
+            sentences=sentences, photographs=photographs, one_year=one_year, pretrained=pretrained,
         )

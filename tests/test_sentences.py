@@ -13,7 +13,7 @@ from folders import write_folder
 
 from agent.kit import prepared, sentences
 from agent.run import KIT, Options, start
-from agent.vectors import Vectors, shared
+from agent.vectors import Sentences, Vectors, shared
 from agent.view import Quiet
 from leaderboard.record import Record
 from sandbox import Cost, Limits, Trial
@@ -80,7 +80,8 @@ def test_what_the_host_has_had_made_is_looked_up_and_the_rest_is_made_once(tmp_p
 def test_pieces_are_read_without_labels_and_make_what_any_trial_would(folder: Path, tmp_path: Path) -> None:
     arrays = prepared_folder(folder, tmp_path / "run")[3]
     card = json.loads((arrays.data / "card.json").read_text())
-    vectors, limits = Vectors(arrays, ("note",), slots=2), Limits(wall_seconds=60, memory_bytes=2 << 30, disk_bytes=1 << 20)
+    vectors = Vectors(arrays, Sentences(), ("note",), slots=2)
+    limits = Limits(wall_seconds=60, memory_bytes=2 << 30, disk_bytes=1 << 20)
     assert shared(arrays.data) == {}
     with Local(("numpy", "pandas", "pyarrow")) as executor:
         while (piece := vectors.next(1e9)) is not None:
@@ -101,7 +102,7 @@ def test_pieces_are_read_without_labels_and_make_what_any_trial_would(folder: Pa
 
 def test_what_would_take_too_long_is_given_up(folder: Path, tmp_path: Path) -> None:
     arrays = prepared_folder(folder, tmp_path / "run")[3]
-    vectors = Vectors(arrays, ("note",), slots=1)
+    vectors = Vectors(arrays, Sentences(), ("note",), slots=1)
     vectors.waiting *= 9
     piece = vectors.next(100.0)
     assert piece is not None and vectors.next(100.0) is None  # one at once, until its cost is known
@@ -111,7 +112,7 @@ def test_what_would_take_too_long_is_given_up(folder: Path, tmp_path: Path) -> N
 
 def test_a_piece_that_fails_leaves_nothing_half_read(folder: Path, tmp_path: Path) -> None:
     arrays = prepared_folder(folder, tmp_path / "run")[3]
-    vectors = Vectors(arrays, ("note",), slots=4)
+    vectors = Vectors(arrays, Sentences(), ("note",), slots=4)
     vectors.read, vectors.wall_seconds = 500, 1.0  # the cost is known, so two may run at once
     pieces = [piece for piece in (vectors.next(1e9), vectors.next(1e9)) if piece is not None]
     assert len(pieces) == 2 and not vectors.waiting

@@ -76,3 +76,12 @@ def level_names(train: pd.Series, predict: pd.Series) -> tuple[np.ndarray, np.nd
     return tuple(  # type: ignore[return-value]
         column.astype(object).where(column.notna(), "").astype(str).to_numpy(object) for column in (train, predict)
     )
+
+
+def principal(a: np.ndarray, b: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first principal components of all rows, of `a` (n, k) and of `b` (m, k); at most `count`."""
+    from sklearn.decomposition import PCA
+
+    both = np.concatenate([a, b])
+    turn = PCA(min(count, *both.shape), svd_solver="randomized", random_state=0).fit(both)
+    return turn.transform(a), turn.transform(b)

@@ -42,6 +42,20 @@ def spectrograms(paths: Sequence[object], task: SimpleNamespace) -> tuple[np.nda
     return heard[:, : BANDS * FRAMES].reshape(-1, BANDS, FRAMES), told
 
 
+def photographs(paths: Sequence[object], task: SimpleNamespace, side: int) -> np.ndarray:
+    """The images in colour, scaled to a square by cubic interpolation, uint8 (n, 3, side, side), for networks that learned from
+    such. A missing path is all zeros. They are always read from their files."""
+    from PIL import Image
+
+    found = np.zeros((len(paths), 3, side, side), dtype=np.uint8)
+    for row, path in enumerate(paths):
+        if is_path(path):
+            with Image.open(_file(path, task)) as image:
+                square = _colour(image).resize((side, side), Image.Resampling.BICUBIC)
+            found[row] = np.asarray(square).transpose(2, 0, 1)
+    return found
+
+
 def side_of(paths: Iterable[object], task: SimpleNamespace) -> int:
     """The commonest longer side among the first images, at least 8 and at most 64."""
     from PIL import Image

@@ -49,7 +49,7 @@ def vectors(
     for name in columns.named(train, task, "text"):
         a, b = of(train[name], task), of(predict[name], task)
         if components:
-            a, b = _components(a, b, components)
+            a, b = columns.principal(a, b, components)
         left = columns.beside(left, {f"{name}_sense{k}": values for k, values in enumerate(a.T)})
         right = columns.beside(right, {f"{name}_sense{k}": values for k, values in enumerate(b.T)})
     return left, right
@@ -59,14 +59,6 @@ def of(column: pd.Series, task: SimpleNamespace) -> np.ndarray:
     """(n, 384) float32: each text's vector. Texts that the host has had read are looked up."""
     texts = column.astype(object).where(column.notna(), "").astype(str).tolist()
     return prepared.numbers(NAME, texts, task, lambda missing: _read(missing, devices.device_for(task, "torch")))
-
-
-def _components(a: np.ndarray, b: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    from sklearn.decomposition import PCA
-
-    both = np.concatenate([a, b])
-    turn = PCA(min(count, *both.shape), svd_solver="randomized", random_state=0).fit(both)
-    return turn.transform(a), turn.transform(b)
 
 
 def _read(texts: Sequence[str], device: str) -> np.ndarray:

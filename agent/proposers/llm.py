@@ -76,7 +76,7 @@ class Brief:
     left: Callable[[], float]
     answers: Path
     weights: Callable[[], Mapping[int, float]] = dict  # of the entries that the submission is made of
-    vectors: Callable[[], str] = str  # whether the vectors of sentences are there, in words
+    vectors: Callable[[], str] = str  # which vectors by pretrained networks are there, in words
     slots: int = 1
 
 

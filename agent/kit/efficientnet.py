@@ -1,0 +1,95 @@
+"""EfficientNet-Lite0, a network that was trained on ImageNet's photographs; imports torch, so import it lazily.
+
+Tan and Le 2019, table 1, in the Lite form of Google's TPU models: ReLU6, no squeeze-and-excitation, stem and head not scaled.
+"""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+STAGES = ((3, 1, 1, 16, 1), (3, 2, 6, 24, 2), (5, 2, 6, 40, 2), (3, 2, 6, 80, 3), (5, 1, 6, 112, 3), (5, 2, 6, 192, 4),
+          (3, 1, 6, 320, 1))  # kernel, stride, expansion, channels, blocks
+READ = (2, 4)  # stages whose maps tell of texture and parts, where the head tells of things
+STEM, HEAD, CLASSES = 32, 1280, 1000
+WIDTH = 2 * sum(STAGES[stage][3] for stage in READ) + HEAD
+
+
+class EfficientNet(nn.Module):
+    """Input: images (n, 3, side, side), bytes from 0 to 255, any side from 32; output (n, WIDTH)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = _Unit(3, STEM, 3, 2)
+        widths = pairwise([STEM, *(stage[3] for stage in STAGES)])
+        self.stages = nn.ModuleList(
+            nn.Sequential(*(_Block(inputs if k == 0 else outputs, outputs, kernel, stride if k == 0 else 1, expansion)
+                            for k in range(blocks)))
+            for (inputs, outputs), (kernel, stride, expansion, _, blocks) in zip(widths, STAGES, strict=True))
+        self.head = _Unit(STAGES[-1][3], HEAD, 1)
+        self.last = nn.Linear(HEAD, CLASSES)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Mean and spread of each channel of the stages in READ, and the means of the head's."""
+        x = self.stem(((images.float() - 127) / 128).contiguous(memory_format=torch.channels_last))
+        told = []
+        for number, stage in enumerate(self.stages):
+            x = stage(x)
+            told += [x.mean((2, 3)), x.std((2, 3), correction=0)] if number in READ else []
+        return torch.cat([*told, self.head(x).mean((2, 3))], dim=1)
+
+
+class _Unit(nn.Module):
+    """A convolution, its norm and, where it is `active`, ReLU6; padded as TensorFlow's "same" does."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, *, groups: int = 1, active: bool = True) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
+        self.norm: Any = nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.01)
+        self.kernel, self.stride, self.active = kernel, stride, active
+
+    def forward(self, x: Tensor) -> Tensor:
+        side = x.shape[-1]
+        short = max((-(-side // self.stride) - 1) * self.stride + self.kernel - side, 0)
+        x = self.norm(self.convolution(functional.pad(x, (short // 2, short - short // 2) * 2)))
+        return functional.relu6(x) if self.active else x
+
+    def fuse(self) -> None:
+        self.convolution, self.norm = fuse_conv_bn_eval(self.convolution, self.norm), nn.Identity()
+
+
+class _Block(nn.Module):
+    """Widen, look at each channel by itself, narrow; what came in is added where it has the same shape."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        wide = inputs * expansion
+        widen = [_Unit(inputs, wide, 1)] if expansion > 1 else []
+        self.body = nn.Sequential(*widen, _Unit(wide, wide, kernel, stride, groups=wide), _Unit(wide, outputs, 1, active=False))
+        self.short = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x) + x if self.short else self.body(x)
+
+
+def pretrained(file: Path, *, fused: bool = False) -> EfficientNet:
+    """With the weights of a file, which hold the layers in the same order under other names. fused: norms are part of the
+    convolutions before them, for a network that is only asked. No code of the file is run."""
+    net = EfficientNet().eval()
+    stored = torch.load(file, map_location="cpu", weights_only=True)
+    net.load_state_dict(dict(zip(net.state_dict(), stored.values(), strict=True)))
+    for unit in net.modules() if fused else ():
+        if isinstance(unit, _Unit):
+            unit.fuse()
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def read(net: EfficientNet, images: np.ndarray, device: Any) -> np.ndarray:
+    """(n, WIDTH) float32 of images uint8 (n, 3, side, side)."""
+    with torch.inference_mode():
+        return np.asarray(net(torch.as_tensor(images, device=device)).float().cpu().numpy())

@@ -179,13 +179,12 @@ class Game:
         self.settle()
 
     def _piece(self) -> Piece | Reading | None:
-        """Texts or images to be read now, once there is an entry."""
-        if len(self.state.entries) < 2:
-            return None
-        if (reading := self.counts.next()) is not None:
+        """Images to be read now; texts, once there is an entry beside the constant."""
+        begun = len(self.state.entries) > 1
+        if begun and (reading := self.counts.next()) is not None:
             return reading
         for vectors in self.vectors:
-            if vectors.pending:
+            if vectors.pending and (begun or vectors.reader.at_once):
                 piece = vectors.next(self.left())
                 self._tell_of(vectors)
                 if piece is not None:
@@ -230,8 +229,8 @@ class Game:
         return [*others, *(self._on(job, threads) for job, threads in zip(fits, counts, strict=True))]
 
     def next_job(self) -> Work | None:
-        """Images to be read, and nothing else until they are: every entry wants them. Once there is an entry, texts to be read;
-        the next fold of the oldest candidate, else the first of a new proposal."""
+        """Images to be read, and nothing else until they are: every entry wants them. Then what pretrained networks and counters
+        read; the next fold of the oldest candidate, else the first of a new proposal."""
         piece = self.pictures.next(self.left()) or (None if self.pictures.pending else self._piece())
         if piece is not None or self.pictures.pending:
             return piece

@@ -64,8 +64,9 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
     if traits.forward and DATES in plain:
         timeless = tuple(SEASON if block == DATES else block for block in plain)
         mark.append((Recipe("boosters.lightgbm", timeless), "What comes back every year holds for later rows too"))
-    special = _by_kind(traits, basic)
-    moves = special + mark if _is_mostly_text(traits) else mark + special
+    special, seen = _by_kind(traits, basic), _seen(traits, basic)
+    first = [*seen, *mark] if traits.numeric + traits.categorical <= 3 else [*mark, *seen]
+    moves = special + first if _is_mostly_text(traits) else first + special
     moves += _boosters(traits, basic, rich)
     moves += _pretrained(traits, basic)
     moves += _others(traits, basic, rich)
@@ -94,8 +95,6 @@ def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str
         if traits.rows <= KERNEL_ROWS:
             moves.append((Recipe("linear.support_vectors", (WHOLE_SENSE,)), "Texts that mean the like have like labels"))
         moves.append((Recipe("boosters.catboost", (SENSE, *basic)), "The sense of the texts beside their words and the rest"))
-    if traits.photographs:
-        moves += _seen(traits, basic)
     if traits.sound:
         moves.append((Recipe("images.convnet", params={"mirror": False, "shift": 0.05}),
                       "A spectrogram is a picture that has no mirror image"))
@@ -125,6 +124,8 @@ def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str
 
 def _seen(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str]]:
     """What a network that was trained on photographs sees in the images."""
+    if not traits.photographs:
+        return []
     moves = []
     if traits.rows <= KERNEL_ROWS:
         moves.append((Recipe("linear.support_vectors", (SEEN,)), "Where a pretrained network sees the like, labels are alike"))

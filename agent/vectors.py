@@ -34,7 +34,7 @@ ROOM = 0.5  # of those, that a side larger than the smallest may take: twice the
 
 class Reader(Protocol):
     """What one kind of value is read by. module: of the kit, that looks the vectors up; first, part: cost of the piece that is
-    timed, and how much of all it may be."""
+    timed, and how much of all it may be; at_once: read before any model is fitted, since all the best want it."""
 
     what: str
     by: str
@@ -42,6 +42,7 @@ class Reader(Protocol):
     width: int
     first: float
     part: float
+    at_once: bool
 
     @property
     def name(self) -> str:
@@ -71,6 +72,7 @@ class Sentences:
     width = sentences.WIDTH
     first = 20_000.0  # letters
     part = 1.0
+    at_once = False
     name = sentences.NAME
     told: ClassVar[Mapping[str, Any]] = {}
 
@@ -96,6 +98,7 @@ class Photographs:
     width = backbone.WIDTH
     first = 200.0  # images of the usual side
     part = 0.25  # the rest may be read in another side
+    at_once = True
 
     @property
     def name(self) -> str:

@@ -130,7 +130,7 @@ BLOCK_OPTIONS: dict[str, list[tuple[str, list[object]]]] = {
     "text.reduce": [("components", [12, 48, 96])],
     "features.pairs": [("most", [4, 8, 12])],
     "sentences.vectors": [("components", [0, 16, 64])],
-    "backbone.vectors": [("components", [0, 32, 128])],
+    "backbone.vectors": [("components", [0, 32, 64])],
     "features.clusters": [("count", [5, 20, 50])],
     "features.dates": [("absolute", [True, False])],
 }

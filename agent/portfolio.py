@@ -129,9 +129,9 @@ def _seen(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str]]:
     moves = []
     if traits.rows <= KERNEL_ROWS:
         moves.append((Recipe("linear.support_vectors", (SEEN,)), "Where a pretrained network sees the like, labels are alike"))
-    moves.append((Recipe("linear.regularised", (WHOLE_SEEN,)), "What a pretrained network sees in the images, added up"))
     if traits.rows <= NET_ROWS:
-        moves.append((Recipe("nets.mlp", (SEEN,)), "What it sees, into a net"))
+        moves.append((Recipe("nets.mlp", (SEEN,)), "What a pretrained network sees in the images, into a net"))
+    moves.append((Recipe("linear.regularised", (WHOLE_SEEN,)), "What it sees in the images, added up"))
     fraction = {**(CAREFUL if traits.rows <= FEW_ROWS else {}), "feature_fraction": 0.1}
     moves.append((Recipe("boosters.lightgbm", (WHOLE_SEEN, *basic), fraction), "All that it sees and the rest, into trees"))
     return moves

@@ -31,7 +31,7 @@ def available() -> bool:
 
 
 def vectors(
-    train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, *, components: int = 64
+    train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, *, components: int = 128
 ) -> columns.Frames:
     """Adds numbers for each image column: principal components of its vectors over all rows, or, with 0, the vectors."""
     left, right = train, predict

@@ -29,6 +29,7 @@ NET_ROWS = 60_000
 KERNEL_ROWS = 6_000
 WIDE = 400
 CONTEXT_ROWS, CONTEXT_COLUMNS = 50_000, 300  # that a pretrained model for tables is asked about
+SEVERAL = ("multilabel", "multiregression")  # a kernel machine for each of them takes too long to be the first entry
 MANY_CLASSES = 30  # least squares take a tenth of logistic regression's time there
 
 
@@ -127,7 +128,7 @@ def _seen(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str]]:
     if not traits.photographs:
         return []
     moves = []
-    if traits.rows <= KERNEL_ROWS:
+    if traits.rows <= KERNEL_ROWS and traits.kind not in SEVERAL:
         moves.append((Recipe("linear.support_vectors", (SEEN,)), "Where a pretrained network sees the like, labels are alike"))
     if traits.rows <= NET_ROWS:
         moves.append((Recipe("nets.mlp", (SEEN,)), "What a pretrained network sees in the images, into a net"))

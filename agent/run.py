@@ -154,7 +154,7 @@ def prepare(folder: Path, options: Options, *, mind: Mind | None = None) -> Prep
     notes = (*task.inferred, *found.notes, *(f"{name} is left out: {why}" for name, why in found.dropped.items()))
     texts = sentence_columns(found.roles, train)
     weights = foundation.found(task.kind, len(task.classes))
-    images = image_columns(found.roles)
+    images = image_columns(found.roles, train)
     traits = traits_of(task, plan, found.roles, train, test, sentences=bool(texts), photographs=bool(images),
                        pretrained=weights is not None)
     return Preparation(replace(task, inferred=notes), plan, found.roles, traits, train, test, texts, images, weights)
@@ -372,11 +372,11 @@ def traits_of(
     codes = list(_codes(roles, train, test).values())
     card = {"kind": task.kind, "metric": task.metric, "classes": task.classes, "targets": task.targets, "roles": roles,
             "group": plan.group, "time": plan.time}
-    sounds = [str(path) for name, role in roles.items() if role == "image" for path in train[name].head(100)]
+    heard = any(_is_sound(train[name]) for name, role in roles.items() if role == "image")
     known, features = SimpleNamespace(**card), train[list(roles)]
     pixels = bool(grid(features, known))
     return Traits.of(card, rows=len(train), top_levels=max(levels + codes, default=0), forward=plan.scheme == "forward",
-                     coded=len(codes), pixels=pixels, sound=any(path.endswith(sound.SUFFIX) for path in sounds),
+                     coded=len(codes), pixels=pixels, sound=heard,
                      paired=recommend.pair_of(features, test[list(roles)], known) is not None,
                      channels=0 if pixels else len(signal.channels(features, known)), counted=_is_counted(task, train),
                      sentences=sentences, photographs=photographs, one_year=plan.one_year, pretrained=pretrained)
@@ -388,9 +388,15 @@ def sentence_columns(roles: Mapping[str, str], train: pd.DataFrame) -> tuple[str
     return tuple(name for name in texts if sentences.readable(train[name]))
 
 
-def image_columns(roles: Mapping[str, str]) -> tuple[str, ...]:
-    """Columns of paths, which a network trained on photographs can look at; none where its weights are not installed."""
-    return tuple(name for name, role in roles.items() if role == "image") if backbone.available() else ()
+def image_columns(roles: Mapping[str, str], train: pd.DataFrame) -> tuple[str, ...]:
+    """Columns of paths, which a network trained on photographs can look at; none where its weights are not installed. What it
+    sees in spectrograms is worth less than their loudness by band."""
+    images = [name for name, role in roles.items() if role == "image"] if backbone.available() else []
+    return tuple(name for name in images if not _is_sound(train[name]))
+
+
+def _is_sound(paths: pd.Series) -> bool:
+    return any(str(path).endswith(sound.SUFFIX) for path in paths.head(100))
 
 
 def _is_counted(task: Task, train: pd.DataFrame) -> bool:

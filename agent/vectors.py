@@ -28,13 +28,14 @@ def fit_predict(train, target, predict, task):
 '''
 BLOCKS = ("sentences.vectors", "backbone.vectors")  # of the kit, that look vectors up
 PIECE_SECONDS = 6.0
-SHARE, MOST = 0.35, 0.6  # of the seconds left: for each slot, and at most
-ROOM = 0.5  # of those, that a side larger than the smallest may take: twice the side is four times the time, and little gain
+MOST = 0.6  # of the seconds left
+ROOM = 0.35  # of a limit, that a side larger than the smallest may take: twice the side is four times the time, and little gain
 
 
 class Reader(Protocol):
     """What one kind of value is read by. module: of the kit, that looks the vectors up; first, part: cost of the piece that is
-    timed, and how much of all it may be; at_once: read before any model is fitted, since all the best want it."""
+    timed, and how much of all it may be; share: of the seconds left, that reading may take on each slot; at_once: it is done
+    before any model is fitted, since all the best want it."""
 
     what: str
     by: str
@@ -42,6 +43,7 @@ class Reader(Protocol):
     width: int
     first: float
     part: float
+    share: float
     at_once: bool
 
     @property
@@ -72,6 +74,7 @@ class Sentences:
     width = sentences.WIDTH
     first = 20_000.0  # letters
     part = 1.0
+    share = 0.35
     at_once = False
     name = sentences.NAME
     told: ClassVar[Mapping[str, Any]] = {}
@@ -98,6 +101,7 @@ class Photographs:
     width = backbone.WIDTH
     first = 200.0  # images of the usual side
     part = 0.25  # the rest may be read in another side
+    share = 0.5
     at_once = True
 
     @property
@@ -182,7 +186,7 @@ class Vectors:
         """What is to be read now, None where nothing is or enough of it runs. `left`: seconds of the run."""
         if not self.pending or not self.waiting or self.running >= (max(1, self.slots // 2) if self.rate else 1):
             return None
-        if self.rate and not self._affordable(min(MOST, SHARE * self.slots) * left):
+        if self.rate and not self._affordable(min(MOST, self.reader.share * self.slots) * left):
             self.given_up = True
             return None
         piece = self._cut(self.rate * PIECE_SECONDS or min(self.reader.first, self.reader.part * self._cost()))

@@ -103,7 +103,7 @@ def test_colour_depth_and_shape_do_not_matter(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "limit", "side"), [
-    (1.0, 100.0, 224), (9.0, 100.0, 224), (10.0, 100.0, 160), (20.0, 100.0, 128), (40.0, 100.0, 96), (60.0, 100.0, 64),
+    (1.0, 100.0, 224), (6.0, 100.0, 224), (7.0, 100.0, 160), (15.0, 100.0, 128), (30.0, 100.0, 96), (60.0, 100.0, 64),
     (220.0, 100.0, 64), (230.0, 100.0, None)])
 def test_the_side_is_the_largest_that_leaves_time(seconds: float, limit: float, side: int | None) -> None:
     found = Photographs(Path("."), side=96).affording(seconds, limit)

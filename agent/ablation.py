@@ -21,7 +21,7 @@ def _without_features(policy: Policy) -> Policy:
 
 
 def _without_nets(policy: Policy) -> Policy:
-    nets = {"nets.mlp", "nets.tabm", "images.convnet"}
+    nets = {"nets.mlp", "nets.tabm", "images.convnet", "backbone.fine_tuned"}
     return replace(policy, portfolio=replace(policy.portfolio, without=policy.portfolio.without | nets))
 
 

@@ -27,7 +27,7 @@ from tasks.metrics import metric
 OUT = Path(__file__).parent.parent / "docs" / "gpu.md"
 MODELS = {
     "tabular": ("boosters.xgboost", "boosters.catboost", "nets.mlp", "nets.tabm"),
-    "image": ("images.convnet",),
+    "image": ("images.convnet", "backbone.fine_tuned"),
     "text": ("boosters.xgboost", "nets.mlp"),
 }
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.portfolio import SEEN, SENSE, rich_blocks
+from agent.portfolio import SENSE, rich_blocks
 from agent.solution import Block, Recipe
 from agent.traits import Traits
 from leaderboard.record import Entry
 
 WIDE = 400
 READERS = ("text.reduce", "images.features", "sound.features")  # without them columns are not read
-WHOLE = ("text.", "images.")  # models that read the columns themselves: blocks are nothing to them
+WHOLE = ("text.", "images.", "backbone.")  # models that read the columns themselves: blocks are nothing to them
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,6 @@ def menu(traits: Traits) -> list[Block]:
         options.append(Block("encoders.rare"))
     if traits.sentences:
         options.append(SENSE)
-    if traits.photographs:
-        options.append(SEEN)
     if traits.datetime and traits.timed and not traits.one_year:
         options += [Block("calendar.features"), Block("calendar.lags")]
     return list({block.name: block for block in options}.values())

@@ -48,6 +48,7 @@ def rich_blocks(traits: Traits) -> tuple[Block, ...]:
     blocks = list(basic_blocks(traits))
     if traits.grouped and not traits.forward:  # before the dates, by which rows are ordered, give way to their parts
         blocks.insert(blocks.index(LEVELS) + 1 if LEVELS in blocks else 0, WITHIN)
+    blocks += [SEEN] if traits.photographs else []
     blocks += [LAGS] if traits.forward and traits.datetime and not traits.one_year else []
     blocks += [PAST] if _is_forecast(traits) else []
     blocks += [PAIRED] if traits.paired else []
@@ -130,8 +131,7 @@ def _seen(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str]]:
     moves = []
     if traits.rows <= KERNEL_ROWS and traits.kind not in SEVERAL:
         moves.append((Recipe("linear.support_vectors", (SEEN,)), "Where a pretrained network sees the like, labels are alike"))
-    if traits.rows <= NET_ROWS:
-        moves.append((Recipe("nets.mlp", (SEEN,)), "What a pretrained network sees in the images, into a net"))
+    moves.append((Recipe("nets.mlp", (SEEN,)), "What a pretrained network sees in the images, into a net"))
     moves.append((Recipe("linear.regularised", (WHOLE_SEEN,)), "What it sees in the images, added up"))
     fraction = {**(CAREFUL if traits.rows <= FEW_ROWS else {}), "feature_fraction": 0.1}
     moves.append((Recipe("boosters.lightgbm", (WHOLE_SEEN, *basic), fraction), "All that it sees and the rest, into trees"))
@@ -189,13 +189,16 @@ def _others(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...]) -
     moves += [(Recipe("linear.regularised", rich), "A linear view for the blend")] if numbers else []
     if traits.numeric and traits.columns <= WIDE:
         moves.append((Recipe("linear.regularised", basic, {"splines": 6}), "Smooth curves, added up"))
+    shown = (SEEN, *(block for block in basic if block != IMAGE)) if traits.photographs else basic
     if traits.rows <= NET_ROWS and numbers:
-        moves.append((Recipe("nets.mlp", basic), "A smooth net errs where trees do not"))
+        moves.append((Recipe("nets.mlp", shown), "A smooth net errs where trees do not"))
     if traits.rows <= KERNEL_ROWS and traits.numeric >= 2 and not _is_smooth(traits):
         moves.append((Recipe("linear.support_vectors", basic), "A kernel machine on few rows"))
     moves += [] if voted else [(Recipe("forests.extra_trees", rich), "Randomised trees for diversity")]
-    if traits.rows <= NET_ROWS and numbers:
-        moves.append((Recipe("nets.tabm", basic), "An ensemble of nets in one"))
+    if traits.rows <= NET_ROWS and (numbers or traits.photographs):
+        moves.append((Recipe("nets.tabm", shown), "An ensemble of nets in one"))
     if traits.rows <= NET_ROWS // 2 and 2 <= traits.numeric <= WIDE:
         moves.append((Recipe("neighbours.knn", basic), "Near rows have near labels"))
+    if traits.photographs and traits.image == 1:
+        moves.append((Recipe("backbone.fine_tuned"), "A pretrained network, trained on with these images"))
     return moves

@@ -65,6 +65,11 @@ SPACES: dict[str, Space] = {
         "min_samples_leaf": IntDistribution(1, 20, log=True),
         "max_features": FloatDistribution(0.15, 1.0),
     },
+    "fine_tuned": {
+        "lr": _log(5e-4, 5e-3),
+        "weight_decay": _log(1e-3, 0.1),
+        "shift": FloatDistribution(0.0, 0.2),
+    },
     "knn": {"count": IntDistribution(3, 80, log=True)},
     "support_vectors": {"cost": _log(0.1, 100.0)},
 }

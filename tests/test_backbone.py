@@ -15,6 +15,7 @@ from folders import prepared as prepared_folder
 from folders import write_folder
 from PIL import Image
 from sklearn.datasets import load_sample_images
+from sklearn.metrics import roc_auc_score
 
 from agent.blend import Blend
 from agent.export import export
@@ -150,6 +151,36 @@ def test_images_are_read_without_labels_in_the_side_that_the_time_allows(
         assert looked_up == pytest.approx(backbone.of(paths, card(photographs, side=sides[-1])), rel=0.01, abs=0.01)
 
 
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "ordinal", "multilabel"])
+def test_all_of_the_network_is_trained_on(photographs: Path, kind: str) -> None:
+    frame = pd.DataFrame({"picture": [f"p{k}.png" for k in range(ROWS)]})
+    flower = pd.Series(np.arange(ROWS) % 2)
+    target = pd.DataFrame({"palace": 1 - flower, "flower": flower}) if kind == "multilabel" else flower
+    metric = {"binary": "auc", "multiclass": "log_loss", "ordinal": "qwk", "multilabel": "mean_auc"}[kind]
+    task = card(photographs, kind=kind, metric=metric, classes=["0", "1"] * (kind != "multilabel"), seed=0, threads=1,
+                targets=["palace", "flower"] if kind == "multilabel" else ["flower"], seconds_left=600.0, hints=[["side", 64]])
+    found = backbone.fine_tuned(frame[:70], target[:70], frame[70:].reset_index(drop=True), task, epochs=6, batch=10)
+    assert found.shape == ((30, 2) if kind in ("multiclass", "multilabel") else (30,)) and np.isfinite(found).all()
+    said = found[:, 1] if found.ndim == 2 else found
+    assert roc_auc_score(flower[70:], said) > 0.9
+
+
+def test_the_side_of_a_fit_is_what_its_time_allows_and_is_chosen_again(
+    photographs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import torch
+
+    from agent.kit.efficientnet import Tuned, pretrained
+
+    net, device = Tuned(pretrained(backbone._file(), fused=True), 1), torch.device("cpu")
+    assert backbone._affordable(net, 1000, 10, 1e9, device, card(photographs)) == 224
+    assert backbone._affordable(net, 10**9, 10, 1.0, device, card(photographs)) == 64
+    assert backbone._affordable(net, 1000, 50_000, 1e9, device, card(photographs)) == 64  # so many have no room
+    assert capsys.readouterr().out.splitlines() == ["choice side=224", "choice side=64", "choice side=64"]
+    assert backbone._affordable(net, 10**9, 10, 1.0, device, card(photographs, replay=[["side", 160]])) == 160
+    with pytest.raises(ValueError, match="one image column is wanted, there are 0"):
+        backbone._one(pd.DataFrame({"size": [1.0]}), card(photographs))
+
+
 class UntilSeen(Quiet):
     """A view, and a clock that is at the deadline once two entries have come after the vectors."""
 
@@ -169,7 +200,7 @@ class UntilSeen(Quiet):
 
 def test_a_run_has_them_made_once_and_a_solution_carries_them(folder: Path, photographs: Path, tmp_path: Path) -> None:
     view = UntilSeen()
-    outcome = start(folder, Options(budget=150.0, slots=2), runs=tmp_path / "runs", view=view, started=view.clock(),
+    outcome = start(folder, Options(budget=900.0, slots=2), runs=tmp_path / "runs", view=view, started=view.clock(),
                     clock=view.clock)
     assert [line.startswith(f"vectors of {ROWS} images") for line in view.lines] == [True]
     with Record(tmp_path / "runs" / "record.db") as record:

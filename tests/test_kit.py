@@ -2,6 +2,8 @@
 
 import inspect
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -195,6 +197,24 @@ def test_the_same_seed_gives_the_same_answer(model: str) -> None:
     train, predict = frame(90, 0), frame(11, 1)
     first, second = (run(model, train, target_of("binary", train), predict, card("binary")) for _ in range(2))
     assert np.array_equal(first, second)
+
+
+MANY_SUMS = """
+import resource
+resource.setrlimit(resource.RLIMIT_DATA, (4 << 30, 4 << 30))
+import numpy as np, pandas as pd
+from types import SimpleNamespace
+from agent.kit import boosters
+frame = pd.DataFrame(np.random.default_rng(0).normal(size=(900, 181))).add_prefix("x")
+task = SimpleNamespace(kind="multiclass", prediction="distribution", metric="log_loss", classes=list("abcdefgh"), targets=["y"],
+                       roles=dict.fromkeys(frame, "numeric"), group=None, time=None, seed=0, threads=1, device="cpu")
+print(boosters.catboost(frame[:800], pd.Series(np.arange(800) % 8), frame[800:], task, rounds=2).shape)
+"""
+
+
+def test_catboost_asks_for_no_more_memory_than_a_trial_has() -> None:
+    done = subprocess.run([sys.executable, "-c", MANY_SUMS], capture_output=True, text=True, timeout=120)
+    assert done.stdout.splitlines()[-1:] == ["(100, 8)"], done.stderr
 
 
 @pytest.mark.parametrize("kind", PREDICTIONS)

@@ -17,6 +17,7 @@ STAGES = ((3, 1, 1, 16, 1), (3, 2, 6, 24, 2), (5, 2, 6, 40, 2), (3, 2, 6, 80, 3)
           (3, 1, 6, 320, 1))  # kernel, stride, expansion, channels, blocks
 READ = (2, 4)  # stages whose maps tell of texture and parts, where the head tells of things
 STEM, HEAD, CLASSES = 32, 1280, 1000
+SLOWER = 4.0
 WIDTH = 2 * sum(STAGES[stage][3] for stage in READ) + HEAD
 
 
@@ -42,6 +43,34 @@ class EfficientNet(nn.Module):
             x = stage(x)
             told += [x.mean((2, 3)), x.std((2, 3), correction=0)] if number in READ else []
         return torch.cat([*told, self.head(x).mean((2, 3))], dim=1)
+
+
+class Tuned(nn.Module):
+    """The network with an output layer of its own, to be trained on. Input: uint8 images (1, batch, 3, side, side); output (1,
+    batch, outputs). Norms are part of the convolutions, so a small batch does not move them; on a GPU in bfloat16."""
+
+    independent = False
+
+    def __init__(self, body: EfficientNet, outputs: int) -> None:
+        super().__init__()
+        self.body = body
+        self.last = nn.Linear(HEAD, outputs)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        with torch.autocast("cuda", torch.bfloat16, enabled=images.is_cuda):
+            seen = self.body(images[0])[:, -HEAD:]
+            return self.last(functional.dropout(seen, 0.2, self.training))[None].float()
+
+    def at(self, progress: float) -> None:
+        """Nothing changes with progress."""
+
+    def groups(self, lr: float, weight_decay: float) -> list[dict[str, Any]]:
+        """What was trained already learns more slowly than the output layer."""
+        return [{"params": list(self.body.stem.parameters()) + list(self.body.stages.parameters())
+                 + list(self.body.head.parameters()), "lr": lr / SLOWER, "weight_decay": weight_decay},
+                {"params": list(self.last.parameters()), "lr": lr, "weight_decay": weight_decay}]
 
 
 class _Unit(nn.Module):

@@ -161,6 +161,7 @@ class Vectors:
         self.folder = arrays.data / "prepared"
         self.ready = any(self.folder.glob(f"{reader.module}*/keys.npy"))
         self.given_up = False
+        self.most = slots if reader.at_once else max(1, slots // 2)  # that read at once
         self.values = {} if self.ready else _different(arrays.data / "features.arrow", columns)
         self.waiting = [(name, row) for name, values in self.values.items() for row in values]
         self.count, self.pieces, self.running, self.cpu_seconds = len(self.waiting), 0, 0, 0.0
@@ -184,7 +185,7 @@ class Vectors:
 
     def next(self, left: float) -> Piece | None:
         """What is to be read now, None where nothing is or enough of it runs. `left`: seconds of the run."""
-        if not self.pending or not self.waiting or self.running >= (max(1, self.slots // 2) if self.rate else 1):
+        if not self.pending or not self.waiting or self.running >= (self.most if self.rate else 1):
             return None
         if self.rate and not self._affordable(min(MOST, self.reader.share * self.slots) * left):
             self.given_up = True
@@ -219,7 +220,7 @@ class Vectors:
 
     def seconds_more(self) -> float:
         """How long the rest takes, by what was read so far."""
-        return self._cost() / self.rate / max(1, self.slots // 2)
+        return self._cost() / self.rate / self.most
 
     def _cost(self) -> float:
         """Of all that waits."""

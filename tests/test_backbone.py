@@ -133,7 +133,7 @@ def read_all(folder: Path, run: Path, *, left: float = 1e9, seconds: float | Non
     return vectors, arrays.data, sides
 
 
-@pytest.mark.parametrize(("left", "sides"), [(1e9, [96, 224]), (9.0, [96, 64]), (2.0, [96])])
+@pytest.mark.parametrize(("left", "sides"), [(1e9, [96, 224]), (9.0, [96, 64]), (1.0, [96])])
 def test_images_are_read_without_labels_in_the_side_that_the_time_allows(
     folder: Path, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: float, sides: list[int],
 ) -> None:

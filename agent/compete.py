@@ -16,7 +16,7 @@ from agent.blend import Blend
 from agent.choices import Choices
 from agent.counts import Counts, Reading
 from agent.ensemble import MEMBERS, Ensemble, build
-from agent.kit import baselines
+from agent.kit import baselines, pixels
 from agent.pictures import Batch, Pictures
 from agent.playbook.policy import BY_HAND, Policy
 from agent.pool import Pool
@@ -144,6 +144,7 @@ class Game:
         self.pictures = Pictures(setting.arrays, images, setting.task.assets_folder, memory_bytes=setting.memory_bytes,
                                  slots=setting.slots)
         self.held: list[Solution] = []  # they want vectors that are not there yet
+        self.strange_files = False  # have been told of
         self.closed: list[Entry] = []  # in the record, and not blended yet
         self.put_off: list[Solution] = []  # they miss the deadline unless they have all threads
         given = executor.threads if setting.device == "cpu" and setting.policy.threads else 1
@@ -191,7 +192,15 @@ class Game:
                     return piece
         return None
 
+    def _tell_of_files(self, trial: Trial) -> None:
+        """Once a run, that there are files which are no images: they count as black ones."""
+        said = next((line for line in trial.log.splitlines() if pixels.UNREADABLE in line), "")
+        if said and not self.strange_files:
+            self.strange_files = True
+            self.view.note(f"{said}: taken for black ones")
+
     def _take_piece(self, piece: Piece, trial: Trial) -> None:
+        self._tell_of_files(trial)
         for vectors in self.vectors:
             if vectors.reader.module == piece.reader.module and vectors.pending:
                 vectors.take(piece, trial)
@@ -291,6 +300,7 @@ class Game:
             facts = {"reader": job.reader, "texts": len(job.keys), "cpu_seconds": round(trial.cost.cpu_seconds, 1)}
             return self.record.event(self.setting.run, "counts", {**facts, "kept": self.counts.take(job, trial)})
         if isinstance(job, Batch):
+            self._tell_of_files(trial)
             told = self.pictures.take(job, trial)
             return self.record.event(self.setting.run, "pictures", told) if told else None
         if isinstance(job, Piece):

@@ -160,6 +160,23 @@ def test_a_file_that_has_changed_is_read_anew(
         pixels.squares(["gone.png"], looked_up, 32)
 
 
+def test_what_is_there_of_a_truncated_file_is_read_and_a_strange_one_is_black(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    levels = np.random.default_rng(0).integers(150, 256, (40, 40, 3), dtype=np.uint8)
+    Image.fromarray(levels).save(tmp_path / "whole.jpg", quality=95)
+    whole = (tmp_path / "whole.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) * 3 // 4])
+    (tmp_path / "strange.jpg").write_bytes(b"nothing that Pillow knows")
+    task = SimpleNamespace(assets=str(tmp_path))
+    found = pixels.squares(["whole.jpg", "cut.jpg", "strange.jpg"], task, 8)
+    assert (found[0] > 150).all() and (found[1, :, 0] == found[0, :, 0]).all() and not found[2].any()
+    assert pixels.side_of(["strange.jpg", "whole.jpg"], task) == 40
+    assert "1 of 3 files are no images that can be read, 'strange.jpg' among them" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="12 of 12 files are no images"):
+        pixels.photographs(["strange.jpg"] * 12, task, 64)
+
+
 def test_a_run_that_goes_on_reads_nothing_again(
     made: tuple[Arrays, SimpleNamespace], stored: tuple[Path, list[np.ndarray]],
 ) -> None:

@@ -4,7 +4,7 @@ A file is known by its path and its size, so what was read of another one is not
 function needs it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -21,6 +21,8 @@ BANDS, FRAMES = 64, 128
 SPECTROGRAMS = "spectrograms"
 SUFFIX = ".spectrogram.png"  # of the pictures that are sounds
 HEARD = BANDS * FRAMES + 16  # bytes of a spectrogram and of the two numbers that go with it
+UNREADABLE = "are no images that can be read"
+STRANGE = 10           # files that are no images, if all are: then they are something else
 BYTES = 6              # that travel as one number: each such number is exact as a double
 
 
@@ -48,22 +50,15 @@ def photographs(paths: Sequence[object], task: SimpleNamespace, side: int) -> np
     from PIL import Image
 
     found = np.zeros((len(paths), 3, side, side), dtype=np.uint8)
-    for row, path in enumerate(paths):
-        if is_path(path):
-            with Image.open(_file(path, task)) as image:
-                square = _colour(image).resize((side, side), Image.Resampling.BICUBIC)
-            found[row] = np.asarray(square).transpose(2, 0, 1)
+    for row, image in _opened(paths, task):
+        square = _colour(image).resize((side, side), Image.Resampling.BICUBIC)
+        found[row] = np.asarray(square).transpose(2, 0, 1)
     return found
 
 
 def side_of(paths: Iterable[object], task: SimpleNamespace) -> int:
     """The commonest longer side among the first images, at least 8 and at most 64."""
-    from PIL import Image
-
-    sides = []
-    for path in filter(is_path, paths):
-        with Image.open(_file(path, task)) as image:
-            sides.append(max(image.size))
+    sides = [max(image.size) for _, image in _opened(list(paths), task)]
     return int(np.clip(np.median(sides), 8, LARGEST)) if sides else 32
 
 
@@ -130,18 +125,42 @@ def _looked_up(name: str, paths: Sequence[object], task: SimpleNamespace) -> np.
 
 def _read(paths: Sequence[object], task: SimpleNamespace, names: Sequence[str]) -> dict[str, np.ndarray]:
     """For each name the bytes (n, `bytes_of`) of the files, each of which is opened once."""
-    from PIL import Image
-
     found = {name: np.zeros((len(paths), bytes_of(name)), dtype=np.uint8) for name in names}
-    for row, path in enumerate(paths):
-        wanted = [name for name in names if name != SPECTROGRAMS or str(path).endswith(SUFFIX)] if is_path(path) else []
-        if not wanted:
-            continue
-        with Image.open(_file(path, task)) as image:
-            colour = _colour(image) if wanted != [SPECTROGRAMS] else None
-            for name in wanted:
-                found[name][row] = _heard(image) if colour is None or name == SPECTROGRAMS else _scaled(colour, _side(name))
+    heard = [str(path).endswith(SUFFIX) for path in paths]
+    for row, image in _opened([path if heard[row] or names != [SPECTROGRAMS] else "" for row, path in enumerate(paths)], task):
+        squares = [name for name in names if name != SPECTROGRAMS]
+        colour = _colour(image) if squares else image
+        for name in squares:
+            found[name][row] = _scaled(colour, _side(name))
+        if heard[row] and SPECTROGRAMS in names:
+            found[SPECTROGRAMS][row] = _heard(image)
     return found
+
+
+def _opened(paths: Sequence[object], task: SimpleNamespace) -> Iterator[tuple[int, "Image.Image"]]:
+    """The row and the image of each path. What there is of a truncated file is taken; a file that is no image is said and left
+    out. ValueError where that is true of all, and of ten or more."""
+    from PIL import Image, ImageFile
+
+    ImageFile.LOAD_TRUNCATED_IMAGES = True
+    given, strange = 0, []
+    for row, path in enumerate(paths):
+        if not is_path(path):
+            continue
+        given += 1
+        with open(_file(path, task), "rb") as file:
+            try:
+                image = Image.open(file)
+                image.load()
+            except Exception:  # whatever Pillow says of strange bytes is about those bytes
+                strange.append(path)
+                continue
+        yield row, image
+    if strange:
+        said = f"{len(strange)} of {given} files {UNREADABLE}, {strange[0]!r} among them"
+        if len(strange) == given >= STRANGE:
+            raise ValueError(said)
+        print(said)
 
 
 def _colour(image: "Image.Image") -> "Image.Image":

@@ -71,6 +71,10 @@ class Stopwatch:
     def gpus(self) -> int:
         return self.executor.gpus
 
+    @property
+    def start_cpu_seconds(self) -> float:
+        return self.executor.start_cpu_seconds
+
     def run(
         self, source: str, *, inputs: Mapping[str, Path], limits: Limits, shape: tuple[int, ...], card: Mapping[str, Any],
     ) -> Trial:

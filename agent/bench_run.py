@@ -29,7 +29,7 @@ from tasks.tables import TaskError
 
 ROOT = Path(__file__).parent.parent
 KEPT = ("run", "private", "private_standard_error", "public", "honest", "honest_standard_error", "ensemble",
-        "cross_validated", "entries", "completed", "seconds")
+        "cross_validated", "entries", "completed", "seconds", "cpu_seconds")
 NO_FAILURE = (2, 130, -signal.SIGINT, -signal.SIGTERM)  # exit codes of what could not begin, and of what was stopped by hand
 UNFIT = (UsageError, RecordError, TaskError, catalogue.CatalogueError, MleBenchError)  # nothing was run
 
@@ -78,8 +78,8 @@ def _ours(cell: Cell, options: argparse.Namespace, task: Task, answers: Path | N
     kept = {name: outcome[name] for name in KEPT}
     status, reason, points = _checked(task, answers, options, outcome)
     status = "overrun" if status == "ok" and outcome["seconds"] > LATE * options.budget else status
-    return {**kept, "status": status, **({"reason": reason} if reason else {}), "cpu_seconds": cost["cpu_seconds"],
-            "first_seconds": first_seconds(options.runs, outcome["run"]), "curve": points}
+    return {**kept, "status": status, **({"reason": reason} if reason else {}), "curve": points,
+            "first_seconds": first_seconds(options.runs, outcome["run"])}
 
 
 def _checked(

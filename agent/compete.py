@@ -91,6 +91,7 @@ class State:
     blended: frozenset[int] = frozenset()
     blend_seconds: float = 0.0
     last_blend: tuple[float, int] = (0.0, 1)  # its seconds, and of how many members
+    spent: list[float] = field(default_factory=list)  # processor seconds of each trial, those that read and those cut off too
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ def compete(
         executor.cancel()
         pool.close()
     game.blend(final=True)
+    game.state.spent.append(executor.start_cpu_seconds)
     return game.state
 
 
@@ -269,9 +271,12 @@ class Game:
 
     def run_trial(self, job: Work) -> Trial:
         """One trial in the sandbox; called from the pool's threads."""
+        trial = self._fold(job) if isinstance(job, Job) else self._read(job)
+        self.state.spent.append(trial.cost.cpu_seconds)
+        return trial
+
+    def _fold(self, job: Job) -> Trial:
         setting = self.setting
-        if not isinstance(job, Job):
-            return self._read(job)
         inputs = fold_inputs(setting.task, setting.arrays, setting.kit, job.fold)
         rows = setting.arrays.predict_rows(job.fold)
         card = {**self.card, "seed": job.candidate.solution.seed, "threads": job.threads,

@@ -102,6 +102,7 @@ class Outcome:
     seconds: float
     llm: Mapping[str, Any] | None = None
     unsafe: bool = False
+    cpu_seconds: float = 0.0  # of this process, of all trials, and of the sandbox's start
     shift: Mapping[str, Any] | None = None  # how the blend's largest member sees test rows beside validated ones
 
     def to_json(self) -> dict[str, Any]:
@@ -292,7 +293,7 @@ def finish(
     record.finish_run(setting.run, status="finished", summary=outcome.to_json())
     _report(setting, record, state, plan, outcome)
     view.finish(outcome.rows())
-    return replace(outcome, seconds=clock() - setting.started)
+    return replace(outcome, seconds=clock() - setting.started, cpu_seconds=round(time.process_time() + sum(state.spent), 2))
 
 
 def _export(setting: Setting, state: State) -> None:
@@ -485,6 +486,7 @@ def _outcome(setting: Setting, state: State, graded: Grade | None, seconds: floa
         private_standard_error=larger(graded.private_standard_error, spread, graded.private_rows / fold_rows)
         if graded else None,
         rank=place, rivals=len(field), beaten=beaten, seconds=seconds, unsafe=setting.unsafe, shift=_shift(state),
+        cpu_seconds=round(time.process_time() + sum(state.spent), 2),
     )
 
 

@@ -17,7 +17,7 @@ from threading import Event, Lock
 from types import TracebackType
 from typing import Any
 
-from sandbox import cgroup, gpu, leftovers, lockdown
+from sandbox import cgroup, gpu, leftovers, lockdown, watch
 from sandbox.guard import Guard
 from sandbox.launch import Killed, Server, environment, launch
 from sandbox.places import hidden, prefixes
@@ -55,6 +55,7 @@ class Host:
         self.server: Server | None = None
         self.flight: set[Event] = set()
         self.closed = False
+        self.start_cpu_seconds = 0.0
 
     def __enter__(self) -> "Host":
         """Starts the server; what comes first waits for it."""
@@ -157,7 +158,9 @@ class Host:
             for attempt in range(STARTS):
                 server = self.server if self.server is not None and self.server.alive else self._begin()
                 try:
-                    server.wait()
+                    if not server.ready:
+                        server.wait()
+                        self.start_cpu_seconds += watch.cpu_seconds(watch.tree(server.process.pid))
                     break
                 except SandboxError as error:
                     self.server = None

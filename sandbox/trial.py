@@ -80,6 +80,10 @@ class Executor(Protocol):
     def gpus(self) -> int:
         """How many GPUs its trials can be given."""
 
+    @property
+    def start_cpu_seconds(self) -> float:
+        """Processor seconds of this machine that getting ready for trials has taken; of a trial its cost says it."""
+
     def run(
         self, source: str, *, inputs: Mapping[str, Path], limits: Limits, shape: tuple[int, ...], card: Mapping[str, Any]
     ) -> Trial:

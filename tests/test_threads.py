@@ -59,7 +59,7 @@ class Recorded:
     """An executor that runs nothing: each trial costs what was recorded for so many threads, and three times as much where it
     has to look for what others are told."""
 
-    width, threads, gpus = 2, 2, 0
+    width, threads, gpus, start_cpu_seconds = 2, 2, 0, 0.0
 
     def __init__(self, seconds: Mapping[int, float]) -> None:
         self.seconds, self.lock, self.held, self.most_held = seconds, Lock(), 0, 0

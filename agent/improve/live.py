@@ -55,6 +55,10 @@ class Meter:
     def gpus(self) -> int:
         return self.executor.gpus
 
+    @property
+    def start_cpu_seconds(self) -> float:
+        return self.executor.start_cpu_seconds
+
     def seconds(self) -> float:
         return time.process_time() - self.own + self.trials
 

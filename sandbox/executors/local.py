@@ -63,6 +63,10 @@ class Local:
     def gpus(self) -> int:
         return gpu.cards()
 
+    @property
+    def start_cpu_seconds(self) -> float:
+        return self.warm.start_cpu_seconds
+
     def cancel(self) -> None:
         self.warm.cancel()
         if self.cold is not None:

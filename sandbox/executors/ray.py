@@ -192,6 +192,10 @@ class OnRay:
         self._connect()
         return int(ray.cluster_resources().get("GPU", 0))
 
+    @property
+    def start_cpu_seconds(self) -> float:
+        return 0.0  # the stations are of other machines
+
     def run(
         self, source: str, *, inputs: Mapping[str, Path], limits: Limits, shape: tuple[int, ...], card: Mapping[str, Any]
     ) -> Trial:

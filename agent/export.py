@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -60,13 +61,19 @@ def export(
     needs = _write_code(partial, members, kit)
     for module in (sentences, backbone, foundation):
         made = (arrays.data / "prepared").glob(f"{module.NAME}*")  # counts of texts and pixels of images are made again, the same
-        for place in made if f"kit.{module.__name__.rpartition('.')[2]}" in needs.modules else ():
+        for place in made if _name(module) in needs.modules else ():
             shutil.copytree(place, partial / "prepared" / place.name)
     _write_facts(partial, task, arrays, members, blend, decision, seconds)
-    requirements = _requirements(needs.packages)
+    weights = [module.PACKAGE for module in (sentences, backbone) if _name(module) in needs.modules]  # which nothing imports
+    requirements = _requirements([*needs.packages, *weights])
     (partial / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
     (partial / "README.md").write_text(_readme(task, members, blend), encoding="utf-8")
     return _in_place(partial, folder / "solution")
+
+
+def _name(module: ModuleType) -> str:
+    """What a solution knows a module of the kit by."""
+    return f"kit.{module.__name__.rpartition('.')[2]}"
 
 
 def _write_code(partial: Path, members: Sequence[Entry], kit: Path) -> Needs:

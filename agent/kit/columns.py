@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
+TURNED = 10_000  # rows that principal components are found on
 Frames = tuple[pd.DataFrame, pd.DataFrame]
 
 
@@ -79,9 +80,11 @@ def level_names(train: pd.Series, predict: pd.Series) -> tuple[np.ndarray, np.nd
 
 
 def principal(a: np.ndarray, b: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The first principal components of all rows, of `a` (n, k) and of `b` (m, k); at most `count`."""
+    """The first principal components of all rows, or of 10,000 of them, of `a` (n, k) and of `b` (m, k); at most `count`."""
     from sklearn.decomposition import PCA
 
     both = np.concatenate([a, b])
+    if len(both) > TURNED:
+        both = both[np.random.default_rng(0).choice(len(both), TURNED, replace=False)]
     turn = PCA(min(count, *both.shape), svd_solver="randomized", random_state=0).fit(both)
     return turn.transform(a), turn.transform(b)

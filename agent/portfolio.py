@@ -29,7 +29,8 @@ NET_ROWS = 60_000
 KERNEL_ROWS = 6_000
 WIDE = 400
 CONTEXT_ROWS, CONTEXT_COLUMNS = 50_000, 300  # that a pretrained model for tables is asked about
-SEVERAL = ("multilabel", "multiregression")  # a kernel machine for each of them takes too long to be the first entry
+SEVERAL = ("multilabel", "multiregression")  # a kernel machine for each of them takes too long
+FEW_CLASSES = 10  # with which a kernel machine, one for each pair of them, is the quickest model of images
 MANY_CLASSES = 30  # least squares take a tenth of logistic regression's time there
 
 
@@ -128,10 +129,10 @@ def _seen(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str]]:
     """What a network that was trained on photographs sees in the images."""
     if not traits.photographs:
         return []
-    moves = []
-    if traits.rows <= KERNEL_ROWS and traits.kind not in SEVERAL:
-        moves.append((Recipe("linear.support_vectors", (SEEN,)), "Where a pretrained network sees the like, labels are alike"))
-    moves.append((Recipe("nets.mlp", (SEEN,)), "What a pretrained network sees in the images, into a net"))
+    moves = [(Recipe("nets.mlp", (SEEN,)), "What a pretrained network sees in the images, into a net")]
+    if traits.rows <= KERNEL_ROWS and traits.kind not in SEVERAL and traits.classes <= MANY_CLASSES:
+        machine = (Recipe("linear.support_vectors", (SEEN,)), "Where a pretrained network sees the like, labels are alike")
+        moves.insert(0 if traits.classes <= FEW_CLASSES else 1, machine)  # nobody ends the first entry of a run
     moves.append((Recipe("linear.regularised", (WHOLE_SEEN,)), "What it sees in the images, added up"))
     fraction = {**(CAREFUL if traits.rows <= FEW_ROWS else {}), "feature_fraction": 0.1}
     moves.append((Recipe("boosters.lightgbm", (WHOLE_SEEN, *basic), fraction), "All that it sees and the rest, into trees"))

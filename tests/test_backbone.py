@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,7 +21,9 @@ from sklearn.metrics import roc_auc_score
 from agent.blend import Blend
 from agent.export import export
 from agent.kit import backbone, pixels, prepared
+from agent.portfolio import opening
 from agent.run import KIT, Options, start
+from agent.traits import Traits
 from agent.vectors import Photographs, Vectors, shared
 from agent.view import Quiet
 from leaderboard.record import Record
@@ -179,6 +182,27 @@ def test_the_side_of_a_fit_is_what_its_time_allows_and_is_chosen_again(
     assert backbone._affordable(net, 10**9, 10, 1.0, device, card(photographs, replay=[["side", 160]])) == 160
     with pytest.raises(ValueError, match="one image column is wanted, there are 0"):
         backbone._one(pd.DataFrame({"size": [1.0]}), card(photographs))
+
+
+@pytest.mark.parametrize(("kind", "classes", "numbers", "models"), [
+    ("binary", 2, 0, ["support_vectors", "mlp", "regularised", "lightgbm", "lightgbm", "convnet"]),
+    ("multiclass", 20, 1, ["mlp", "support_vectors", "regularised", "lightgbm", "lightgbm", "convnet"]),
+    ("multiclass", 120, 1, ["mlp", "regularised", "lightgbm", "lightgbm", "convnet"]),
+    ("multilabel", 5, 0, ["mlp", "regularised", "lightgbm", "lightgbm", "convnet"]),
+    ("regression", 1, 9, ["lightgbm", "support_vectors", "mlp", "regularised", "lightgbm", "convnet"])])
+def test_what_is_seen_opens_a_run_unless_there_is_more_than_images(
+    kind: str, classes: int, numbers: int, models: list[str],
+) -> None:
+    roles = {"picture": "image", **{f"x{k}": "numeric" for k in range(numbers)}}
+    stated = {"kind": kind, "metric": {"binary": "auc", "multiclass": "log_loss", "multilabel": "mean_auc"}.get(kind, "rmse"),
+              "classes": [str(k) for k in range(classes)] if kind in ("binary", "multiclass") else [],
+              "targets": [f"y{k}" for k in range(classes)] if kind == "multilabel" else ["y"], "roles": roles}
+    traits = Traits.of(stated, rows=3000, top_levels=0, forward=False, coded=0, photographs=True)
+    moves = [recipe for recipe, _ in opening(traits)]
+    assert [recipe.family for recipe in moves[: len(models)]] == models
+    assert moves[-1].model == "backbone.fine_tuned"
+    blind = [recipe for recipe, _ in opening(replace(traits, photographs=False))]
+    assert not any(recipe.has("backbone.vectors") or recipe.family == "fine_tuned" for recipe in blind)
 
 
 class UntilSeen(Quiet):

@@ -36,14 +36,8 @@ def vectors(
     train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, *, components: int = 128
 ) -> columns.Frames:
     """Adds numbers for each image column: principal components of its vectors over all rows, or, with 0, the vectors."""
-    left, right = train, predict
-    for name in columns.named(train, task, "image"):
-        a, b = of(train[name], task), of(predict[name], task)
-        if components:
-            a, b = columns.principal(a, b, components)
-        left = columns.beside(left, {f"{name}_seen{k}": values for k, values in enumerate(a.T)})
-        right = columns.beside(right, {f"{name}_seen{k}": values for k, values in enumerate(b.T)})
-    return left, right
+    names = columns.named(train, task, "image")
+    return columns.described(train, predict, names, lambda column: of(column, task), count=components, word="seen")
 
 
 def of(column: pd.Series, task: SimpleNamespace) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Finds columns by what they hold, codes their levels and puts new columns beside old ones."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 
 import numpy as np
@@ -77,6 +77,22 @@ def level_names(train: pd.Series, predict: pd.Series) -> tuple[np.ndarray, np.nd
     return tuple(  # type: ignore[return-value]
         column.astype(object).where(column.notna(), "").astype(str).to_numpy(object) for column in (train, predict)
     )
+
+
+def described(
+    train: pd.DataFrame, predict: pd.DataFrame, names: Sequence[str], of: Callable[[pd.Series], np.ndarray], *, count: int,
+    word: str,
+) -> Frames:
+    """Numbers beside each of the columns: what `of` makes of it, (n, k), or, with a count, its principal components over all
+    rows; called by the column, `word` and a number."""
+    left, right = train, predict
+    for name in names:
+        a, b = of(train[name]), of(predict[name])
+        if count:
+            a, b = principal(a, b, count)
+        left = beside(left, {f"{name}_{word}{k}": values for k, values in enumerate(a.T)})
+        right = beside(right, {f"{name}_{word}{k}": values for k, values in enumerate(b.T)})
+    return left, right
 
 
 def principal(a: np.ndarray, b: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

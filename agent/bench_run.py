@@ -69,11 +69,11 @@ def _ours(cell: Cell, options: argparse.Namespace, task: Task, answers: Path | N
         said = errors.read_text(errors="replace").strip().splitlines() or ["no output"]
         if ran.code in NO_FAILURE:
             raise UsageError(said[-1].removeprefix("medalist: "))
-        cost = {"seconds": round(ran.seconds, 3), "cpu_seconds": round(ran.cpu_seconds, 3)}
+        took = {"seconds": round(ran.seconds, 3)}  # what its trials used, only a run that ends says
         if ran.code is None:
-            return {"status": "timeout", "private": None, **cost, "reason": f"killed after {ran.seconds:.0f} s"}
+            return {"status": "timeout", "private": None, **took, "reason": f"killed after {ran.seconds:.0f} s"}
         if ran.code:
-            return {"status": "crash", "private": None, **cost, "reason": said[-1]}
+            return {"status": "crash", "private": None, **took, "reason": said[-1]}
         outcome = json.loads(out.read_text())
     kept = {name: outcome[name] for name in KEPT}
     status, reason, points = _checked(task, answers, options, outcome)

@@ -204,9 +204,11 @@ class Game:
     def _take_piece(self, piece: Piece, trial: Trial) -> None:
         self._tell_of_files(trial)
         for vectors in self.vectors:
-            if vectors.reader.module == piece.reader.module and vectors.pending:
+            if vectors.reader.module == piece.reader.module:
+                pending = vectors.pending
                 vectors.take(piece, trial)
-                self._tell_of(vectors)
+                if pending:
+                    self._tell_of(vectors)
 
     def _tell_of(self, vectors: Vectors) -> None:
         if not vectors.pending:
@@ -367,11 +369,7 @@ class Game:
         """What the proposer wants next and can be finished in the time left; what wants vectors waits for them, and what would
         be late on one thread for its turn to have all."""
         for _ in range(6):
-            ready = [solution for solution in self.held if not self._wanting(solution)]
-            self.held = [solution for solution in self.held if solution not in ready[:1]]
-            waiting = ready[:1] or ([] if self.candidates else self.put_off[:1])
-            self.put_off = [solution for solution in self.put_off if solution not in waiting]
-            solution = waiting[0] if waiting else self.proposer.propose(self.state.entries)
+            solution = self._waiting() or self.proposer.propose(self.state.entries)
             if solution is not None and (wanting := self._wanting(solution)):
                 self.held += [solution] if wanting <= {vectors.block for vectors in self.vectors if vectors.pending} else []
                 continue
@@ -381,6 +379,14 @@ class Game:
                 if not (self.candidates and self._late(solution)):
                     return solution
                 self.put_off.append(solution)
+        return None
+
+    def _waiting(self) -> Solution | None:
+        """What waited for vectors that are there now; else, where nothing runs, what was put off."""
+        for queue in (self.held, [] if self.candidates else self.put_off):
+            for place, solution in enumerate(queue):
+                if not self._wanting(solution):
+                    return queue.pop(place)
         return None
 
     def _wanting(self, solution: Solution) -> set[str]:

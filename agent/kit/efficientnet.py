@@ -17,7 +17,7 @@ STAGES = ((3, 1, 1, 16, 1), (3, 2, 6, 24, 2), (5, 2, 6, 40, 2), (3, 2, 6, 80, 3)
           (3, 1, 6, 320, 1))  # kernel, stride, expansion, channels, blocks
 READ = (2, 4)  # stages whose maps tell of texture and parts, where the head tells of things
 STEM, HEAD, CLASSES = 32, 1280, 1000
-SLOWER = 4.0
+SLOWER = 4.0  # than the output layer: what was trained already
 WIDTH = 2 * sum(STAGES[stage][3] for stage in READ) + HEAD
 
 
@@ -47,7 +47,8 @@ class EfficientNet(nn.Module):
 
 class Tuned(nn.Module):
     """The network with an output layer of its own, to be trained on. Input: uint8 images (1, batch, 3, side, side); output (1,
-    batch, outputs). Norms are part of the convolutions, so a small batch does not move them; on a GPU in bfloat16."""
+    batch, outputs). Norms are part of the convolutions, so a small batch does not move them; kernels learn, their biases stay as the norms left
+    them. On a GPU in bfloat16."""
 
     independent = False
 
@@ -108,7 +109,7 @@ class _Block(nn.Module):
 
 def pretrained(file: Path, *, fused: bool = False) -> EfficientNet:
     """With the weights of a file, which hold the layers in the same order under other names. fused: norms are part of the
-    convolutions before them, for a network that is only asked. No code of the file is run."""
+    convolutions before them, as they stood after the training on photographs. No code of the file is run."""
     net = EfficientNet().eval()
     stored = torch.load(file, map_location="cpu", weights_only=True)
     net.load_state_dict(dict(zip(net.state_dict(), stored.values(), strict=True)))

@@ -68,8 +68,8 @@ def fine_tuned(
     smoothing: float | None = None,
     max_seconds: float = 1800.0,
 ) -> np.ndarray:
-    """Predictions of the pretrained network, all kernels trained on with the images of the one image column, in the shape that
-    the card demands. ValueError where there is not one such column.
+    """Predictions of the pretrained network, in the shape that the card demands, all kernels trained on with the images of the
+    one image column. ValueError where there is not one such column.
 
     side: pixels an image is scaled to; None takes the largest with which the epochs end in time. shift: largest random move as a
     share of the side; mirror: None decides by `images.flips`. An image and its mirror images are asked about, and the answers

@@ -47,8 +47,8 @@ class EfficientNet(nn.Module):
 
 class Tuned(nn.Module):
     """The network with an output layer of its own, to be trained on. Input: uint8 images (1, batch, 3, side, side); output (1,
-    batch, outputs). Norms are part of the convolutions, so a small batch does not move them; kernels learn, their biases stay as the norms left
-    them. On a GPU in bfloat16."""
+    batch, outputs). Norms are part of the convolutions, so a small batch does not move them; kernels learn, their biases stay as
+    the norms left them. On a GPU in bfloat16."""
 
     independent = False
 

@@ -5,6 +5,7 @@ file and pins are the same. Results of an older state of our own code stay, save
 `--agent NAME` lets a rival (agent/rivals/) run instead of us: the same tasks, budget, threads and grader; crashes, overruns
 and invalid submissions are results too. Plain folders may join: `--folders DIR` takes every folder below DIR that holds
 train.csv, test.csv and solution.csv (the answers, shown to nobody before the end of a run).
+`--as-long-as NAME...` gives a run of ours the wall clock that the best of these rivals took, where that was over the budget.
 """
 
 import argparse
@@ -20,7 +21,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from agent.bench_page import page, write_plots
+from agent.bench_families import better, wall
+from agent.bench_page import page, write_leads, write_plots
 from agent.bench_run import Cell, made_of, run_cell
 from agent.output import UsageError, positive, whole
 from agent.rivals import rival
@@ -40,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.agent != OURS:
         rival(options.agent)  # says who there is
     store = Store(options.out.with_suffix(".json"))
-    cells = [cell for cell in _cells(options)
-             if not store.has(cell, options.budget, options.slots, of=made_of, anew=options.anew)]
+    cells = [cell for cell in (_longer(options, store) if options.as_long_as else _cells(options))
+             if not store.has(cell, cell.wall or options.budget, options.slots, of=made_of, anew=options.anew)]
     failed: list[str] = []
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress, ThreadPoolExecutor(options.parallel) as threads:
@@ -56,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             threads.shutdown(cancel_futures=True)
             raise UsageError("stopped by hand; what had ended is kept, and the same command goes on from there") from None
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(page(store.results, plots=write_plots(store.results, options.out)))
+    plots, leads = write_plots(store.results, options.out), write_leads(store.results, options.out)
+    options.out.write_text(page(store.results, plots=plots, leads=leads))
     print(page(store.results))
     if failed:
         raise UsageError(f"{len(failed)} of {len(cells)} runs could not be made: {failed[0]}")
@@ -130,11 +133,31 @@ def _cells(options: argparse.Namespace) -> list[Cell]:
     return [replace(cell, agent=options.agent) for cell in cells]
 
 
+def _longer(options: argparse.Namespace, store: Store) -> list[Cell]:
+    """Our runs on the tasks where the best of those rivals was late, each with the wall clock that it took."""
+    if options.agent != OURS:
+        raise UsageError("--as-long-as gives time to us: leave --agent out")
+    for name in options.as_long_as:
+        rival(name)
+    cells, found = [], False
+    for cell in _cells(options):
+        best = better([r for r in store.results if r["task"] == cell.name and r["budget"] == options.budget
+                       and r.get("agent") in options.as_long_as])
+        found |= best is not None
+        if best is not None and wall(best, options.budget) > options.budget:
+            cells.append(replace(cell, wall=wall(best, options.budget)))
+    if not found:
+        raise UsageError(f"{store.path} has no run of {' or '.join(options.as_long_as)} with a score in {options.budget:g} s: "
+                         "run them first, with --agent")
+    return cells
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--tasks", nargs="*", default=None, help="catalogue names; all when left out")
     parser.add_argument("--folders", type=Path, help="plain task folders with solution.csv")
     parser.add_argument("--agent", default=OURS, help="a rival instead of us")
+    parser.add_argument("--as-long-as", nargs="+", metavar="NAME", help="rivals that were late: as much wall clock for us")
     parser.add_argument("--cache", type=Path, default=Path("data/rivals"), help="where rivals' environments lie")
     parser.add_argument("--model", default="", help="a language model, for rivals that need one")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])

@@ -12,6 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from agent.bench_curve import MARKS
+from agent.bench_families import families, family_lines, lead_plot
 from agent.bench_rivals import interval, rival_lines, wins
 from agent.charts import Axes, words
 from agent.rival_run import LATE
@@ -32,12 +33,17 @@ STYLE = ("<style>svg{font:12px system-ui,sans-serif;background:#fff}text{fill:#4
          ".line.c0,.line.c1,.line.c2,.line.c3,.line.c4{fill:none}text.c0,text.c1,text.c2,text.c3,text.c4{stroke:none}</style>")
 
 
-def page(results: Iterable[Result], *, plots: Mapping[Setting, Sequence[str]] | None = None) -> str:
-    """The results as a Markdown page. plots: file names beside the page, by setting."""
-    every = list(results)
+def page(
+    results: Iterable[Result], *, plots: Mapping[Setting, Sequence[str]] | None = None,
+    leads: Mapping[tuple[str, float], str] | None = None,
+) -> str:
+    """The results as a Markdown page. plots: file names beside the page, by setting; leads: by rival and budget."""
+    known = list(results)
+    every = [result for result in known if "beside" not in result]  # the rest had as much time as a late rival
     good = scored(every)
     lines = ["# Results", "", "Made by `make bench`. Private scores; mean over seeds. Bold: better than all three reference "
-             "competitors of the table that have been run. Normalised: 0 is the dummy, 1 the best reference competitor.", ""]
+             "competitors of the table that have been run. Normalised: 0 is the dummy, 1 the best reference competitor.", "",
+             *family_lines(known, leads or {})]
     for setting in sorted({_setting(result) for result in good if _agent(result) == OURS}, reverse=True):
         chosen = [result for result in every if _setting(result) == setting and "error" not in result]
         budget, slots = setting
@@ -244,15 +250,30 @@ def _worth_at(run: Result, mark: float) -> float | None:
 def write_plots(results: Sequence[Result], out: Path) -> dict[Setting, list[str]]:
     """SVG files beside the page, by setting: normalised scores by task, and the anytime curves where some are known."""
     made: dict[Setting, list[str]] = {}
+    results = [result for result in results if "beside" not in result]
     for setting in {_setting(result) for result in scored(results) if _agent(result) == OURS}:
         chosen = [result for result in results if _setting(result) == setting and "error" not in result]
         for kind, drawn in (("normalised", _normalised_plot(chosen)), ("anytime", _anytime_plot(chosen))):
             if drawn is not None:
                 name = f"{out.stem}-{kind}-{setting[0]:g}s-{setting[1]}.svg"
-                text = str(drawn).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).replace(">", f">{STYLE}", 1)
-                (out.parent / name).write_text(text + "\n", encoding="utf-8")
+                _write(drawn, out.parent / name)
                 made.setdefault(setting, []).append(name)
     return made
+
+
+def write_leads(results: Sequence[Result], out: Path) -> dict[tuple[str, float], str]:
+    """SVG files beside the page, by rival and budget: our lead over its better variant on each task."""
+    made = {}
+    for family, budget, matches in families(results):
+        if (drawn := lead_plot(matches)) is not None:
+            made[family, budget] = f"{out.stem}-{family}-{budget:g}s.svg"
+            _write(drawn, out.parent / made[family, budget])
+    return made
+
+
+def _write(drawn: Markup, path: Path) -> None:
+    text = str(drawn).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).replace(">", f">{STYLE}", 1)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def _normalised_plot(results: Sequence[Result]) -> Markup | None:

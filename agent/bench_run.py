@@ -36,19 +36,22 @@ UNFIT = (UsageError, RecordError, TaskError, catalogue.CatalogueError, MleBenchE
 
 @dataclass(frozen=True)
 class Cell:
-    """One run to make: what is competed in, from which seed."""
+    """One run to make: what is competed in, from which seed. wall: seconds that a rival took for the benchmark's budget,
+    where a run of ours is given as many."""
 
     name: str
     target: str
     answers: Path | None
     seed: int
     agent: str = OURS
+    wall: float | None = None
 
 
 def run_cell(cell: Cell, options: argparse.Namespace) -> dict[str, Any]:
     """The result as the benchmark keeps it; `error` in place of a status where nothing could be run."""
-    made = {"task": cell.name, "seed": cell.seed, "budget": options.budget, "slots": options.slots}
+    made = {"task": cell.name, "seed": cell.seed, "budget": cell.wall or options.budget, "slots": options.slots}
     made |= {"agent": cell.agent} if cell.agent != OURS else {}
+    made |= {"beside": options.budget} if cell.wall else {}
     try:
         folder, answers = locate(cell.target, options.data, cell.answers)
         task = load_task(folder)
@@ -60,12 +63,13 @@ def run_cell(cell: Cell, options: argparse.Namespace) -> dict[str, Any]:
 
 def _ours(cell: Cell, options: argparse.Namespace, task: Task, answers: Path | None) -> dict[str, Any]:
     """`medalist compete --json` in a process of its own. What it says of itself is checked on its submission."""
-    command = [sys.executable, "-m", "agent.cli", "compete", cell.target, "--budget", str(options.budget), "--json",
+    budget = cell.wall or options.budget
+    command = [sys.executable, "-m", "agent.cli", "compete", cell.target, "--budget", str(budget), "--json",
                "--seed", str(cell.seed), "--slots", str(options.slots), "--runs", str(options.runs),
                "--data", str(options.data), *(["--answers", str(cell.answers)] if cell.answers else [])]
     with tempfile.TemporaryDirectory() as place:
         out, errors = Path(place) / "out", Path(place) / "errors"
-        ran = timed(command, out=out, errors=errors, kill_after=patience(options.budget))
+        ran = timed(command, out=out, errors=errors, kill_after=patience(budget))
         said = errors.read_text(errors="replace").strip().splitlines() or ["no output"]
         if ran.code in NO_FAILURE:
             raise UsageError(said[-1].removeprefix("medalist: "))
@@ -76,14 +80,14 @@ def _ours(cell: Cell, options: argparse.Namespace, task: Task, answers: Path | N
             return {"status": "crash", "private": None, **took, "reason": said[-1]}
         outcome = json.loads(out.read_text())
     kept = {name: outcome[name] for name in KEPT}
-    status, reason, points = _checked(task, answers, options, outcome)
-    status = "overrun" if status == "ok" and outcome["seconds"] > LATE * options.budget else status
+    status, reason, points = _checked(task, answers, options.runs, outcome, budget)
+    status = "overrun" if status == "ok" and outcome["seconds"] > LATE * budget else status
     return {**kept, "status": status, **({"reason": reason} if reason else {}), "curve": points,
             "first_seconds": first_seconds(options.runs, outcome["run"])}
 
 
 def _checked(
-    task: Task, answers: Path | None, options: argparse.Namespace, outcome: dict[str, Any],
+    task: Task, answers: Path | None, runs: Path, outcome: dict[str, Any], budget: float,
 ) -> tuple[str, str, list[tuple[float, float]]]:
     """Status, reason and anytime curve, by what lies in the run's folder."""
     if answers is None:
@@ -92,7 +96,7 @@ def _checked(
         grade(task, Path(outcome["folder"]) / "submission.csv", answers)
     except SubmissionError as error:
         return "invalid", str(error), []
-    return "ok", "", curve(options.runs, outcome["run"], task, answers, budget=options.budget)
+    return "ok", "", curve(runs, outcome["run"], task, answers, budget=budget)
 
 
 def _rival(cell: Cell, options: argparse.Namespace, task: Task, answers: Path | None) -> dict[str, Any]:

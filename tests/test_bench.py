@@ -8,7 +8,8 @@ from folders import rows, write_folder
 
 from agent.bench import Store, line, main
 from agent.bench_curve import curve, standing_at
-from agent.bench_page import anytime, calibrated, normalised, page, standings, write_plots
+from agent.bench_families import families
+from agent.bench_page import anytime, calibrated, normalised, page, standings, write_leads, write_plots
 from agent.bench_run import Cell
 from agent.bench_traps import main as traps
 from agent.bench_traps import page as traps_page
@@ -146,3 +147,56 @@ def test_the_benchmark_runs_us_on_a_folder_and_keeps_what_the_page_shows(
     assert "0 runs of 6 s" in capsys.readouterr().err
     with pytest.raises(UsageError, match=r"1 of 1 runs could not be made: no-such-task seed 0: not run: no task 'no-such-task'"):
         main([*words[:-1], str(tmp_path / "other.md"), "--tasks", "no-such-task", "--folders", str(tmp_path / "data")])
+
+
+def presets(task: str, best: float | None, medium: float | None, **changes: object) -> list[dict]:
+    """Two variants of one rival, as they were kept."""
+    both = {"task": task, "status": "ok", "cpu_seconds": 40.0, **changes}
+    return [result(agent="autogluon-best", private=best, **both), result(agent="autogluon-medium", private=medium, **both)]
+
+
+def test_the_better_preset_counts_and_we_get_the_time_that_it_took(tmp_path: Path) -> None:
+    rows = [
+        *presets("a", 0.12, 0.2, seconds=58.0), result(task="a", private=0.11), result(task="a", seed=1, private=0.12),
+        *presets("b", 0.2, 0.1, seconds=75.04), result(task="b", private=0.11, curve=[[10.0, 0.4], [30.0, 0.3], [60.0, 0.11]]),
+        result(task="b", budget=75.0, beside=60.0, private=0.09), result(task="b", budget=70.0, beside=60.0, private=0.5),
+        *presets("c", None, 0.1), result(task="d", private=0.1), *presets("d", None, None),
+        result(task="a", agent="lightgbm", private=0.01, cpu_seconds=3.0, status="ok"),
+    ]
+    ((family, budget, matches),) = families(rows)
+    assert (family, budget, [match.task for match in matches]) == ("autogluon", 60.0, ["a", "b"])
+    a, b = matches
+    assert (a.theirs["private"], a.ours, a.at_wall, a.at_cpu) == (0.12, pytest.approx(0.115), pytest.approx(0.115), None)
+    assert (b.theirs["agent"], b.ours, b.at_wall, b.at_cpu) == ("autogluon-medium", 0.11, 0.09, 0.4), "of 80 s two processors have 20"
+    assert a.lead(a.ours) == pytest.approx(0.005 / 0.004) and b.lead(b.ours) == pytest.approx(-2.5)
+    leads = write_leads(rows, tmp_path / "results.md")
+    assert leads == {("autogluon", 60.0): "results-autogluon-60s.svg"}
+    assert "b: +2.50" in (tmp_path / "results-autogluon-60s.svg").read_text()
+    text = page(rows, leads=leads)
+    assert "| budget | 1 of 2 | 50% |" in text and "| wall clock | 2 of 2 | 100% |" in text and "| processor seconds | 0 of 1 |" in text
+    assert "![autogluon](results-autogluon-60s.svg)" in text and "## 75 seconds" not in text, "they are no setting of their own"
+    assert not list(families([row for row in rows if row.get("agent") != "autogluon-best"])), "one variant has no better one"
+
+
+def test_we_are_given_the_wall_clock_of_a_late_rival(tmp_path: Path) -> None:
+    train, test = (rows(n, first=first, seed=first) for n, first in ((120, 0), (60, 120)))
+    for name in ("late", "early"):
+        folder = write_folder(tmp_path / "tasks" / name, train.assign(y=train["size"] * 2 + 1), test, test[["id"]].assign(y=0.0))
+        test.assign(y=test["size"] * 2 + 1)[["id", "y"]].to_csv(folder / "solution.csv", index=False)
+    words = ["--tasks", "--folders", str(tmp_path / "tasks"), "--budget", "3", "--slots", "1", "--runs", str(tmp_path / "runs"),
+             "--data", str(tmp_path / "data"), "--out", str(tmp_path / "results.md"), "--as-long-as", "autogluon-best"]
+    with pytest.raises(UsageError, match=r"has no run of autogluon-best with a score in 3 s: run them first, with --agent"):
+        main(words)
+    with pytest.raises(UsageError, match="no agent 'autogloun'; there are: medalist, aide"):
+        main([*words[:-1], "autogloun"])
+    with pytest.raises(UsageError, match="--as-long-as gives time to us: leave --agent out"):
+        main([*words, "--agent", "catboost"])
+    store = Store(tmp_path / "results.json")
+    for name, seconds in (("late", 6.234), ("early", 2.0)):
+        store.add(result(task=name, budget=3.0, slots=1, agent="autogluon-best", metric="rmse", seconds=seconds,
+                         cpu_seconds=seconds, status="overrun"))
+    assert main(words) == 0
+    (made,) = [row for row in json.loads((tmp_path / "results.json").read_text()) if "agent" not in row]
+    assert (made["task"], made["budget"], made["beside"]) == ("late", 6.2, 3.0) and made["private"] is not None
+    with Record(tmp_path / "runs" / "record.db") as record:
+        assert record.run(made["run"]).budget_seconds == 6.2, "it knew how long it had"

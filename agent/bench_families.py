@@ -124,8 +124,8 @@ def _rows(matches: Sequence[Match]) -> list[str]:
         shown = " | ".join("" if score is None else f"**{score:.5g}**" if match.lead(score) > 0 else f"{score:.5g}"
                            for score in (match.at_wall, match.at_cpu))
         first = f"**{match.ours:.5g}**" if match.lead(match.ours) > 0 else f"{match.ours:.5g}"
-        lines.append(f"| {match.task} | {judge.name} {'↑' if judge.greater_is_better else '↓'} | {first} | {match.seeds} | {shown} "
-                     f"| {theirs['private']:.5g} | {_agent(theirs).partition('-')[2]}, {theirs['slots']} processor"
+        lines.append(f"| {match.task} | {judge.name} {'↑' if judge.greater_is_better else '↓'} | {first} | {match.seeds} "
+                     f"| {shown} | {theirs['private']:.5g} | {_agent(theirs).partition('-')[2]}, {theirs['slots']} processor"
                      f"{'s' if theirs['slots'] > 1 else ''} | {theirs['seconds']:.0f} | {theirs['cpu_seconds']:.0f} "
                      f"| {match.lead(match.ours):+.1f} |")
     return lines

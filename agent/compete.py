@@ -182,12 +182,12 @@ class Game:
         self.settle()
 
     def _piece(self) -> Piece | Reading | None:
-        """Images to be read now; texts, once there is an entry beside the constant."""
-        begun = len(self.state.entries) > 1
+        """Texts and images to be read now, once there is an entry beside the constant or all that is proposed waits for them."""
+        begun = len(self.state.entries) > 1 or (bool(self.held) and not self.candidates)
         if begun and (reading := self.counts.next()) is not None:
             return reading
         for vectors in self.vectors:
-            if vectors.pending and (begun or vectors.reader.at_once):
+            if vectors.pending and begun:
                 piece = vectors.next(self.left())
                 self._tell_of(vectors)
                 if piece is not None:
@@ -242,8 +242,8 @@ class Game:
         return [*others, *(self._on(job, threads) for job, threads in zip(fits, counts, strict=True))]
 
     def next_job(self) -> Work | None:
-        """Images to be read, and nothing else until they are: every entry wants them. Then what pretrained networks and counters
-        read; the next fold of the oldest candidate, else the first of a new proposal."""
+        """The pixels of images, and nothing else until they are read: every entry wants them. Then what pretrained networks and
+        counters read; the next fold of the oldest candidate, else the first of a new proposal."""
         piece = self.pictures.next(self.left()) or (None if self.pictures.pending else self._piece())
         if piece is not None or self.pictures.pending:
             return piece

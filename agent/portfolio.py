@@ -68,7 +68,11 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
         timeless = tuple(SEASON if block == DATES else block for block in plain)
         mark.append((Recipe("boosters.lightgbm", timeless), "What comes back every year holds for later rows too"))
     special, seen = _by_kind(traits, basic), _seen(traits, basic)
-    first = [*seen, *mark] if traits.numeric + traits.categorical <= 3 else [*mark, *seen]
+    if traits.image and not traits.sound and traits.numeric + traits.categorical <= 3:
+        look = (Recipe("linear.regularised", plain, {"strength": 30.0}), "The images' tones, edges and shapes: the quickest look")
+        first = [look, *seen, *mark]
+    else:
+        first = [*mark, *seen]
     moves = special + first if _is_mostly_text(traits) else first + special
     moves += _boosters(traits, basic, rich)
     moves += _pretrained(traits, basic)
@@ -129,9 +133,10 @@ def _seen(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str]]:
     """What a network that was trained on photographs sees in the images."""
     if not traits.photographs:
         return []
-    moves = [(Recipe("nets.mlp", (SEEN,)), "What a pretrained network sees in the images, into a net")]
+    whole = (SEEN, *basic)
+    moves = [(Recipe("nets.mlp", whole), "What a pretrained network sees in the images, with edges and tones, into a net")]
     if traits.rows <= KERNEL_ROWS and traits.kind not in SEVERAL and traits.classes <= MANY_CLASSES:
-        machine = (Recipe("linear.support_vectors", (SEEN,)), "Where a pretrained network sees the like, labels are alike")
+        machine = (Recipe("linear.support_vectors", whole), "Where a pretrained network sees the like, labels are alike")
         moves.insert(0 if traits.classes <= FEW_CLASSES else 1, machine)  # nobody ends the first entry of a run
     moves.append((Recipe("linear.regularised", (WHOLE_SEEN,)), "What it sees in the images, added up"))
     fraction = {**(CAREFUL if traits.rows <= FEW_ROWS else {}), "feature_fraction": 0.1}

@@ -35,8 +35,8 @@ ROOM = 0.35  # of a limit, that a side larger than the smallest may take: twice 
 class Reader(Protocol):
     """What one kind of value is read by. what, by: the values and the network, in words; module: of the kit, that looks the
     vectors up; width: numbers of a vector; first, part: cost of the piece that is
-    timed, and how much of all it may be; share: of the seconds left, that reading may take on each slot; at_once: it is done
-    before any model is fitted, since all the best want it."""
+    timed, and how much of all it may be; share: of the seconds left, that reading may take on each slot; at_once: on all
+    slots, since all the best entries want it."""
 
     what: str
     by: str

@@ -167,13 +167,15 @@ def test_the_better_preset_counts_and_we_get_the_time_that_it_took(tmp_path: Pat
     assert (family, budget, [match.task for match in matches]) == ("autogluon", 60.0, ["a", "b"])
     a, b = matches
     assert (a.theirs["private"], a.ours, a.at_wall, a.at_cpu) == (0.12, pytest.approx(0.115), pytest.approx(0.115), None)
-    assert (b.theirs["agent"], b.ours, b.at_wall, b.at_cpu) == ("autogluon-medium", 0.11, 0.09, 0.4), "of 80 s two processors have 20"
+    assert (b.theirs["agent"], b.ours, b.at_wall) == ("autogluon-medium", 0.11, 0.09)
+    assert b.at_cpu == 0.4, "two processors spend 40 s in 20"
     assert a.lead(a.ours) == pytest.approx(0.005 / 0.004) and b.lead(b.ours) == pytest.approx(-2.5)
     leads = write_leads(rows, tmp_path / "results.md")
     assert leads == {("autogluon", 60.0): "results-autogluon-60s.svg"}
     assert "b: +2.50" in (tmp_path / "results-autogluon-60s.svg").read_text()
     text = page(rows, leads=leads)
-    assert "| budget | 1 of 2 | 50% |" in text and "| wall clock | 2 of 2 | 100% |" in text and "| processor seconds | 0 of 1 |" in text
+    for row in ("| budget | 1 of 2 | 50% |", "| wall clock | 2 of 2 | 100% |", "| processor seconds | 0 of 1 |"):
+        assert row in text
     assert "![autogluon](results-autogluon-60s.svg)" in text and "## 75 seconds" not in text, "they are no setting of their own"
     assert not list(families([row for row in rows if row.get("agent") != "autogluon-best"])), "one variant has no better one"
 

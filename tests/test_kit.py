@@ -11,9 +11,11 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.svm import SVC, SVR
 
 from agent.kit import (
     boosters,
@@ -614,3 +616,21 @@ def test_leaves_are_pure_where_right_answers_of_several_classes_count(kind: str,
     chance = forests.extra_trees(rows, target, rows, task, trees=10)
     own = chance[np.arange(300), target] if kind == "multiclass" else np.where(target == 1, chance, 1 - chance)
     assert (own.min() > 0.999) == pure
+
+
+def test_machines_that_share_a_kernel_are_those_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear, "CHUNK", 7)
+    random = np.random.default_rng(1)
+    values, asked = random.normal(size=(150, 5)), pd.DataFrame(random.normal(size=(40, 5)), columns=list("abcde"))
+    train = pd.DataFrame(values, columns=list("abcde"))
+    numbers = pd.Series(np.sin(values[:, 0]) + values[:, 1])
+    rows, shown = matrix.dense(train, asked, card("regression"))
+    mean, spread = numbers.mean(), numbers.std(ddof=0)
+    alone = SVR(C=2.0, epsilon=0.05).fit(rows, (numbers - mean) / spread).predict(shown) * spread + mean
+    ours = linear.support_vectors(train, numbers, asked, card("regression"), scale="standard", cost=2.0)
+    assert np.allclose(ours, alone, atol=1e-3)
+    labels = pd.Series(np.digitize(numbers, [-0.7, 0.7]))
+    three = linear.support_vectors(train, labels, asked, card("multiclass", classes=list("pqr")), scale="standard", cost=2.0)
+    margins = [SVC(C=2.0).fit(rows, labels == level).decision_function(shown) for level in range(3)]
+    for level, margin in enumerate(margins):  # a probability rises with its machine's margin, but for what the others take
+        assert spearmanr(margin, three[:, level])[0] > 0.9

@@ -84,10 +84,12 @@ class _Unit(nn.Module):
         self.kernel, self.stride, self.active = kernel, stride, active
 
     def forward(self, x: Tensor) -> Tensor:
-        side = x.shape[-1]
+        side, layer = x.shape[-1], self.convolution
         short = max((-(-side // self.stride) - 1) * self.stride + self.kernel - side, 0)
-        x = self.norm(self.convolution(functional.pad(x, (short // 2, short - short // 2) * 2)))
-        return functional.relu6(x) if self.active else x
+        if short % 2:  # one more on the far side, which no convolution does by itself
+            x, short = functional.pad(x, (short // 2, short - short // 2) * 2), 0
+        x = self.norm(functional.conv2d(x, layer.weight, layer.bias, self.stride, short // 2, 1, layer.groups))
+        return functional.relu6(x, inplace=not torch.is_grad_enabled()) if self.active else x
 
     def fuse(self) -> None:
         self.convolution, self.norm = fuse_conv_bn_eval(self.convolution, self.norm), nn.Identity()

@@ -1,7 +1,7 @@
 """Fits linear and kernel models: ridge and logistic regression, support vectors, additive effects of levels."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics.pairwise import rbf_kernel
 
 from . import clock, losses, matrix, penalties, splits
 from .losses import Goal
@@ -19,6 +20,7 @@ LESS, MORE = (10.0, 1.0, 0.1), (100.0, 1000.0)  # penalties in the order of agen
 TEXT_LESS, TEXT_MORE = (1.0, 0.3, 0.1, 0.03, 0.01), (10.0, 100.0)  # of several classes on many sparse columns
 TOLERANCE = 5e-5
 COSTS = (2.0, 10.0)
+CHUNK = 2_000  # rows that machines are asked about at once
 
 
 def regularised(
@@ -161,14 +163,15 @@ def support_vectors(
 ) -> np.ndarray:
     """Predictions of an RBF support-vector machine with calibrated probabilities; strong on smooth numeric data.
 
-    scale as in matrix.numeric; cost is C; None: both chosen on a holdout. Beyond `exact_rows` train rows the kernel
-    is approximated by `features` Nystroem features under a linear model.
+    scale as in matrix.numeric; cost is C; None: both chosen on a holdout. Up to `exact_rows` train rows the kernel of
+    all pairs is kept (8 bytes each); beyond, it is approximated by `features` Nystroem features under a linear model.
     """
     scales = [scale] if scale else ["standard", "common"]
     laid = {name: matrix.dense(train, predict, task, scale=name) for name in scales}
     if len(train) > exact_rows:
         left, right = _nystroem(*laid[scales[0]], features, task.seed)
         return fit_matrix(left, right, train, target, task)
+    kernels = _Kernels(laid)
 
     def fit(goal: Goal) -> np.ndarray:
         goal = losses.plain(goal)
@@ -177,9 +180,9 @@ def support_vectors(
         number = _spread(goal, splits.fold_numbers(train, target, task, 3))
         known = clock.chosen(task, "machine") or clock.hinted(task, "machine")
         tried = [tuple(known)] if known else [(name, price) for name in scales for price in ([cost] if cost else COSTS)]
-        best = _best_machine(laid, goal, number, tried)
+        best = _best_machine(kernels, goal, number, tried)
         clock.choose("machine", best[:2])
-        return _machine(*laid[best[0]], goal, best[1], best[2])
+        return _machine(kernels, best[0], goal, best[1], best[2])
 
     return losses.solve(target, task, len(predict), fit)
 
@@ -194,6 +197,32 @@ def _nystroem(a: np.ndarray, b: np.ndarray, features: int, seed: int) -> matrix.
     return turn.transform(a), turn.transform(b)
 
 
+class _Kernels:
+    """RBF kernels by scale, each worked out once for all classes, costs, targets and inner folds."""
+
+    def __init__(self, laid: dict[str, matrix.Arrays]) -> None:
+        self.laid = laid
+        self.known: dict[str, np.ndarray] = {}
+
+    def among(self, scale: str) -> np.ndarray:
+        """The kernel of train rows with each other, (n, n)."""
+        if scale not in self.known:
+            rows = self.laid[scale][0]
+            self.known[scale] = rbf_kernel(rows, gamma=_gamma(rows))
+        return self.known[scale]
+
+    def towards(self, scale: str) -> Iterator[np.ndarray]:
+        """The kernel of predict rows with train rows, (rows, n) for each CHUNK of them."""
+        rows, asked = self.laid[scale]
+        for start in range(0, len(asked), CHUNK):
+            yield rbf_kernel(asked[start : start + CHUNK], rows, gamma=_gamma(rows))
+
+
+def _gamma(rows: np.ndarray) -> float:
+    """The kernel's width as scikit-learn's SVC chooses it: gamma="scale"."""
+    return 1 / (rows.shape[1] * float(rows.var()) or 1.0)
+
+
 def _spread(goal: Goal, number: np.ndarray) -> np.ndarray:
     """Fold numbers with the first row of each class in no fold (-1): every fit knows every class."""
     if goal.loss not in ("logistic", "softmax"):
@@ -204,14 +233,14 @@ def _spread(goal: Goal, number: np.ndarray) -> np.ndarray:
 
 
 def _best_machine(
-    laid: dict[str, matrix.Arrays], goal: Goal, number: np.ndarray, tried: list[tuple[str, float]]
+    kernels: _Kernels, goal: Goal, number: np.ndarray, tried: list[tuple[str, float]]
 ) -> tuple[str, float, np.ndarray]:
     """Scale and cost with the least cross-fitted loss, and their cross-fitted decision values."""
     best: tuple[float, str, float, np.ndarray] | None = None
     for scale, cost in tried:
         if best is not None and losses.seconds(goal) < 0:
             break
-        values = _out_of_fold(laid[scale][0], goal, number, cost)
+        values = _out_of_fold(kernels.among(scale), goal, number, cost)
         rows = np.flatnonzero(number >= 0)
         found = losses.judge(goal, rows, _calibrated(goal, values, rows, values[rows]))
         if best is None or found < best[0]:
@@ -220,29 +249,29 @@ def _best_machine(
     return best[1], best[2], best[3]
 
 
-def _out_of_fold(a: np.ndarray, goal: Goal, number: np.ndarray, cost: float) -> np.ndarray:
+def _out_of_fold(kernel: np.ndarray, goal: Goal, number: np.ndarray, cost: float) -> np.ndarray:
     values: np.ndarray | None = None
     for fold in np.unique(number[number >= 0]):
-        held = number == fold
-        found = _decision(a[~held], goal, np.flatnonzero(~held), cost)(a[held])
-        values = np.zeros((len(a), found.shape[1])) if values is None else values
+        held, rest = np.flatnonzero(number == fold), np.flatnonzero(number != fold)
+        found = _decision(kernel[np.ix_(rest, rest)], goal, rest, cost)(kernel[np.ix_(held, rest)])
+        values = np.zeros((len(kernel), found.shape[1])) if values is None else values
         values[held] = found
     assert values is not None
     return values
 
 
-def _decision(a: np.ndarray, goal: Goal, rows: np.ndarray, cost: float) -> Callable[[np.ndarray], np.ndarray]:
-    """Machines fitted on the given rows: one for each class against the rest, whose margins calibrate better than
-    the votes of class pairs, or one for a number."""
+def _decision(kernel: np.ndarray, goal: Goal, rows: np.ndarray, cost: float) -> Callable[[np.ndarray], np.ndarray]:
+    """Machines fitted on the kernel of the given rows: one for each class against the rest, whose margins calibrate
+    better than the votes of class pairs, or one for a number."""
     from sklearn.svm import SVC, SVR
 
     labels = goal.labels[rows]
     if goal.loss in ("logistic", "softmax"):
-        machines = [SVC(C=cost, cache_size=300).fit(a, labels == level) for level in _levels(goal)]
+        machines = [SVC(C=cost, kernel="precomputed").fit(kernel, labels == level) for level in _levels(goal)]
         return lambda x: np.column_stack([machine.decision_function(x) for machine in machines])
     mean, spread = labels.mean(), max(float(labels.std()), 1e-12)
     weights = None if goal.weights is None else goal.weights[rows]
-    regressor = SVR(C=cost, epsilon=0.05, cache_size=300).fit(a, (labels - mean) / spread, weights)
+    regressor = SVR(C=cost, epsilon=0.05, kernel="precomputed").fit(kernel, (labels - mean) / spread, weights)
     return lambda x: regressor.predict(x).reshape(-1, 1) * spread + mean
 
 
@@ -271,7 +300,7 @@ def _curve(values: np.ndarray, yes: np.ndarray, shown: np.ndarray) -> np.ndarray
     return np.asarray(model.predict_proba(shown[:, None])[:, 1])
 
 
-def _machine(a: np.ndarray, b: np.ndarray, goal: Goal, cost: float, values: np.ndarray) -> np.ndarray:
+def _machine(kernels: _Kernels, scale: str, goal: Goal, cost: float, values: np.ndarray) -> np.ndarray:
     rows = np.flatnonzero(np.abs(values).sum(axis=1) > 0)
-    shown = _decision(a, goal, np.arange(len(a)), cost)(b)
-    return _calibrated(goal, values, rows, shown)
+    decide = _decision(kernels.among(scale), goal, np.arange(len(values)), cost)
+    return _calibrated(goal, values, rows, np.concatenate([decide(part) for part in kernels.towards(scale)]))

@@ -121,7 +121,7 @@ def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str
         moves.append((Recipe("recommend.factors"), "Tastes of users and styles of items"))
     if traits.kind == "multiclass" and traits.metric.startswith(("map@", "ndcg@")) and traits.categorical + traits.coded:
         moves.append((Recipe("recommend.next_item"), "What those chose who chose the same before"))
-    if traits.categorical + traits.coded >= 2 and traits.top_levels > 200:
+    if traits.categorical + traits.coded >= 2 and traits.top_levels > 200 and traits.numeric <= WIDE:
         coded = (LEVELS,) if traits.coded else ()
         moves.append((Recipe("linear.biases", coded), "Levels with many rows have effects that add up"))
     if _is_smooth(traits):
@@ -134,7 +134,8 @@ def _seen(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str]]:
     if not traits.photographs:
         return []
     whole = (SEEN, *basic)
-    moves = [(Recipe("nets.mlp", whole), "What a pretrained network sees in the images, with edges and tones, into a net")]
+    quick = (SEEN,) if traits.kind in SEVERAL else whole  # with several targets it is the first that sees, and has to end in time
+    moves = [(Recipe("nets.mlp", quick), "What a pretrained network sees in the images, into a net")]
     if traits.rows <= KERNEL_ROWS and traits.kind not in SEVERAL and traits.classes <= MANY_CLASSES:
         machine = (Recipe("linear.support_vectors", whole), "Where a pretrained network sees the like, labels are alike")
         moves.insert(0 if traits.classes <= FEW_CLASSES else 1, machine)  # nobody ends the first entry of a run

@@ -107,6 +107,12 @@ def test_of_a_single_year_no_recipe_goes_on_from_its_last_days() -> None:
     assert tune_block(parents, traits, rng) is None and drop_feature(parents, traits, rng) is None
 
 
+@pytest.mark.parametrize(("numbers", "there"), [(20, True), (1500, False)])
+def test_effects_of_levels_are_no_early_entry_where_numbers_are_most_of_the_table(numbers: int, there: bool) -> None:
+    traits = Traits(**{**vars(TRAITS), "text": 0, "categorical": 3, "numeric": numbers, "top_levels": 900})
+    assert any(recipe.model == "linear.biases" for recipe, _ in opening(traits)) == there
+
+
 def test_an_operator_that_has_nothing_new_does_not_end_the_search() -> None:
     """A second seed is always new, whatever the bandit thinks of it."""
     entries = [entry(1, Recipe("linear.biases"), 0.8)]

@@ -201,6 +201,8 @@ def test_what_is_seen_opens_a_run_unless_there_is_more_than_images(
     moves = [recipe for recipe, _ in opening(traits)]
     assert [recipe.family for recipe in moves[: len(models)]] == models
     assert not moves[0].has("backbone.vectors"), "nothing that has to wait for them comes first"
+    net = next(recipe for recipe in moves if recipe.family == "mlp")
+    assert net.has("images.features") == (kind != "multilabel"), "with several targets it has no time for more"
     assert moves[-1].model == "backbone.fine_tuned"
     blind = [recipe for recipe, _ in opening(replace(traits, photographs=False))]
     assert not any(recipe.has("backbone.vectors") or recipe.family == "fine_tuned" for recipe in blind)

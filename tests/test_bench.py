@@ -13,6 +13,7 @@ from agent.bench_page import anytime, calibrated, normalised, page, standings, w
 from agent.bench_run import Cell
 from agent.bench_traps import main as traps
 from agent.bench_traps import page as traps_page
+from agent.cli import main as medalist
 from agent.output import UsageError
 from leaderboard.record import Record
 from tasks.spec import load_task
@@ -180,7 +181,7 @@ def test_the_better_preset_counts_and_we_get_the_time_that_it_took(tmp_path: Pat
     assert not list(families([row for row in rows if row.get("agent") != "autogluon-best"])), "one variant has no better one"
 
 
-def test_we_are_given_the_wall_clock_of_a_late_rival(tmp_path: Path) -> None:
+def test_we_are_given_the_wall_clock_of_a_late_rival(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train, test = (rows(n, first=first, seed=first) for n, first in ((120, 0), (60, 120)))
     for name in ("late", "early"):
         folder = write_folder(tmp_path / "tasks" / name, train.assign(y=train["size"] * 2 + 1), test, test[["id"]].assign(y=0.0))
@@ -194,10 +195,12 @@ def test_we_are_given_the_wall_clock_of_a_late_rival(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--as-long-as gives time to us: leave --agent out"):
         main([*words, "--agent", "catboost"])
     store = Store(tmp_path / "results.json")
+    named = ["bench", "--mlebench", "--as-long-as", "autogluon-best", "--data", str(tmp_path), "--runs", str(tmp_path)]
+    assert medalist(named) == 2 and "is for the catalogue and --folders" in capsys.readouterr().err
     for name, seconds in (("late", 6.234), ("early", 2.0)):
         store.add(result(task=name, budget=3.0, slots=1, agent="autogluon-best", metric="rmse", seconds=seconds,
                          cpu_seconds=seconds, status="overrun"))
-    assert main(words) == 0
+    assert medalist(["bench", *words]) == 0
     (made,) = [row for row in json.loads((tmp_path / "results.json").read_text()) if "agent" not in row]
     assert (made["task"], made["budget"], made["beside"]) == ("late", 6.2, 3.0) and made["private"] is not None
     with Record(tmp_path / "runs" / "record.db") as record:

@@ -21,6 +21,8 @@ def add(made: argparse.ArgumentParser) -> None:
     made.add_argument("--parallel", type=whole, default=1, help="runs at once (default: 1)")
     made.add_argument("--out", type=Path, help="where results go (default: docs/results.md; MLE-bench: RUNS/mlebench/...)")
     made.add_argument("--anew", action="store_true", help="catalogue: also what older code of ours has a result of")
+    made.add_argument("--as-long-as", nargs="+", metavar="NAME",
+                      help="catalogue: as much wall clock for us as the best of these rivals took, where it was late")
     made.add_argument("--cache", type=Path, default=Path("data/rivals"), help="where rivals' environments lie")
     made.add_argument("--llm", metavar="MODEL", help="for rivals that need one (default: the first of MEDALIST_LLM)")
     made.add_argument("--mlebench", action="store_true", help="MLE-bench's competitions instead of the catalogue")
@@ -40,6 +42,8 @@ def run(options: argparse.Namespace, started: float) -> None:
         return
     if options.agent != "medalist":
         rival(options.agent)  # says who there is
+    if options.mlebench and options.as_long_as:
+        raise UsageError("--as-long-as is for the catalogue and --folders, not for --mlebench")
     if options.mlebench:
         _mlebench(options)
     else:
@@ -58,6 +62,7 @@ def _catalogue(options: argparse.Namespace) -> None:
     words += ["--folders", str(options.folders)] if options.folders else []
     words += ["--out", str(options.out)] if options.out else []
     words += ["--anew"] if options.anew else []
+    words += ["--as-long-as", *options.as_long_as] if options.as_long_as else []
     bench.main(words)
 
 

@@ -71,7 +71,7 @@ SPACES: dict[str, Space] = {
         "shift": FloatDistribution(0.0, 0.2),
     },
     "knn": {"count": IntDistribution(3, 80, log=True)},
-    "support_vectors": {"cost": _log(0.1, 100.0)},
+    "support_vectors": {"cost": _log(0.1, 100.0), "width": _log(0.03, 3.0)},
 }
 
 

@@ -627,10 +627,11 @@ def test_machines_that_share_a_kernel_are_those_of_scikit_learn(monkeypatch: pyt
     rows, shown = matrix.dense(train, asked, card("regression"))
     mean, spread = numbers.mean(), numbers.std(ddof=0)
     alone = SVR(C=2.0, epsilon=0.05).fit(rows, (numbers - mean) / spread).predict(shown) * spread + mean
-    ours = linear.support_vectors(train, numbers, asked, card("regression"), scale="standard", cost=2.0)
+    ours = linear.support_vectors(train, numbers, asked, card("regression"), scale="standard", cost=2.0, width=1.0)
     assert np.allclose(ours, alone, atol=1e-3)
     labels = pd.Series(np.digitize(numbers, [-0.7, 0.7]))
-    three = linear.support_vectors(train, labels, asked, card("multiclass", classes=list("pqr")), scale="standard", cost=2.0)
+    three = linear.support_vectors(train, labels, asked, card("multiclass", classes=list("pqr")), scale="standard", cost=2.0,
+                                   width=1.0)
     margins = [SVC(C=2.0).fit(rows, labels == level).decision_function(shown) for level in range(3)]
     for level, margin in enumerate(margins):  # a probability rises with its machine's margin, but for what the others take
         assert spearmanr(margin, three[:, level])[0] > 0.9

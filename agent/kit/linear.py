@@ -1,7 +1,8 @@
 """Fits linear and kernel models: ridge and logistic regression, support vectors, additive effects of levels."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,11 +17,14 @@ from . import clock, losses, matrix, penalties, splits
 from .losses import Goal
 
 Matrix = Any  # a dense array or a scipy CSR matrix
+Machine = tuple[str, float, float]  # scale, width and cost of support vectors
 LESS, MORE = (10.0, 1.0, 0.1), (100.0, 1000.0)  # penalties in the order of agent/kit/penalties.py
 TEXT_LESS, TEXT_MORE = (1.0, 0.3, 0.1, 0.03, 0.01), (10.0, 100.0)  # of several classes on many sparse columns
 TOLERANCE = 5e-5
 COSTS = (2.0, 10.0)
+WIDTHS = (0.3, 1.0)
 CHUNK = 2_000  # rows that machines are asked about at once
+ROOM = 1 << 30  # bytes of kernels
 
 
 def regularised(
@@ -158,18 +162,20 @@ def support_vectors(
     *,
     scale: str | None = None,
     cost: float | None = None,
+    width: float | None = None,
     exact_rows: int = 6_000,
     features: int = 600,
 ) -> np.ndarray:
     """Predictions of an RBF support-vector machine with calibrated probabilities; strong on smooth numeric data.
 
-    scale as in matrix.numeric; cost is C; None: both chosen on a holdout. Up to `exact_rows` train rows the kernel of
-    all pairs is kept (8 bytes each); beyond, it is approximated by `features` Nystroem features under a linear model.
+    scale as in matrix.numeric; cost is C; width times scikit-learn's own gamma is the kernel's; None: chosen by
+    cross-fitted loss. Up to `exact_rows` train rows the kernel of all pairs is kept (8 bytes each); beyond, it is
+    approximated by `features` Nystroem features under a linear model.
     """
     scales = [scale] if scale else ["standard", "common"]
     laid = {name: matrix.dense(train, predict, task, scale=name) for name in scales}
     if len(train) > exact_rows:
-        left, right = _nystroem(*laid[scales[0]], features, task.seed)
+        left, right = _nystroem(*laid[scales[0]], features, width or 1.0, task.seed)
         return fit_matrix(left, right, train, target, task)
     kernels = _Kernels(laid)
 
@@ -179,47 +185,52 @@ def support_vectors(
             return losses.prior(goal, len(predict))
         number = _spread(goal, splits.fold_numbers(train, target, task, 3))
         known = clock.chosen(task, "machine") or clock.hinted(task, "machine")
-        tried = [tuple(known)] if known else [(name, price) for name in scales for price in ([cost] if cost else COSTS)]
-        best = _best_machine(kernels, goal, number, tried)
-        clock.choose("machine", best[:2])
-        return _machine(kernels, best[0], goal, best[1], best[2])
+        if known:
+            best, values = _best_machine(kernels, goal, number, [known[0]], [known[1]], [known[2]])
+        else:
+            widths, costs = (width,) if width else WIDTHS, (cost,) if cost else COSTS
+            best, values = _best_machine(kernels, goal, number, scales, widths, costs)
+        clock.choose("machine", best)
+        return _machine(kernels, best, goal, values)
 
     return losses.solve(target, task, len(predict), fit)
 
 
-def _nystroem(a: np.ndarray, b: np.ndarray, features: int, seed: int) -> matrix.Arrays:
+def _nystroem(a: np.ndarray, b: np.ndarray, features: int, width: float, seed: int) -> matrix.Arrays:
     from sklearn.kernel_approximation import Nystroem
 
-    width = max(a.shape[1], 1)
     if a.shape[1] == 0:
         return a, b
-    turn = Nystroem(gamma=0.5 / width, n_components=min(features, len(a)), random_state=seed).fit(a)
+    gamma = 0.5 * width / a.shape[1]
+    turn = Nystroem(gamma=gamma, n_components=min(features, len(a)), random_state=seed).fit(a)
     return turn.transform(a), turn.transform(b)
 
 
 class _Kernels:
-    """RBF kernels by scale, each worked out once for all classes, costs, targets and inner folds."""
+    """RBF kernels by scale and width, each worked out once for all classes, costs, targets and inner folds."""
 
     def __init__(self, laid: dict[str, matrix.Arrays]) -> None:
         self.laid = laid
-        self.known: dict[str, np.ndarray] = {}
+        self.known: dict[tuple[str, float], np.ndarray] = {}
 
-    def among(self, scale: str) -> np.ndarray:
-        """The kernel of train rows with each other, (n, n)."""
-        if scale not in self.known:
+    def among(self, scale: str, width: float) -> np.ndarray:
+        """The kernel of train rows with each other, (n, n); kept while there is room."""
+        if (scale, width) not in self.known:
             rows = self.laid[scale][0]
-            self.known[scale] = rbf_kernel(rows, gamma=_gamma(rows))
-        return self.known[scale]
+            if sum(kernel.nbytes for kernel in self.known.values()) + 8 * len(rows) ** 2 > ROOM:
+                self.known.clear()
+            self.known[scale, width] = rbf_kernel(rows, gamma=width * _gamma(rows))
+        return self.known[scale, width]
 
-    def towards(self, scale: str) -> Iterator[np.ndarray]:
+    def towards(self, scale: str, width: float) -> Iterator[np.ndarray]:
         """The kernel of predict rows with train rows, (rows, n) for each CHUNK of them."""
         rows, asked = self.laid[scale]
         for start in range(0, len(asked), CHUNK):
-            yield rbf_kernel(asked[start : start + CHUNK], rows, gamma=_gamma(rows))
+            yield rbf_kernel(asked[start : start + CHUNK], rows, gamma=width * _gamma(rows))
 
 
 def _gamma(rows: np.ndarray) -> float:
-    """The kernel's width as scikit-learn's SVC chooses it: gamma="scale"."""
+    """The kernel's gamma as scikit-learn's SVC chooses it: "scale"."""
     return 1 / (rows.shape[1] * float(rows.var()) or 1.0)
 
 
@@ -233,20 +244,29 @@ def _spread(goal: Goal, number: np.ndarray) -> np.ndarray:
 
 
 def _best_machine(
-    kernels: _Kernels, goal: Goal, number: np.ndarray, tried: list[tuple[str, float]]
-) -> tuple[str, float, np.ndarray]:
-    """Scale and cost with the least cross-fitted loss, and their cross-fitted decision values."""
-    best: tuple[float, str, float, np.ndarray] | None = None
-    for scale, cost in tried:
+    kernels: _Kernels, goal: Goal, number: np.ndarray, scales: Sequence[str], widths: Sequence[float], costs: Sequence[float]
+) -> tuple[Machine, np.ndarray]:
+    """Scale, width and cost with the least cross-fitted loss, as far as the time goes, and their cross-fitted decision
+    values: each scale with each width at the first cost, then the best of them at the others."""
+    rows = np.flatnonzero(number >= 0)
+    best: tuple[float, Machine, np.ndarray] | None = None
+
+    def look(machine: Machine) -> None:
+        nonlocal best
         if best is not None and losses.seconds(goal) < 0:
-            break
-        values = _out_of_fold(kernels.among(scale), goal, number, cost)
-        rows = np.flatnonzero(number >= 0)
+            return
+        values = _out_of_fold(kernels.among(*machine[:2]), goal, number, machine[2])
         found = losses.judge(goal, rows, _calibrated(goal, values, rows, values[rows]))
         if best is None or found < best[0]:
-            best = (found, scale, cost, values)
+            best = (found, machine, values)
+
+    for scale, width in product(scales, widths):
+        look((scale, width, costs[0]))
     assert best is not None
-    return best[1], best[2], best[3]
+    scale, width, _ = best[1]
+    for cost in costs[1:]:
+        look((scale, width, cost))
+    return best[1], best[2]
 
 
 def _out_of_fold(kernel: np.ndarray, goal: Goal, number: np.ndarray, cost: float) -> np.ndarray:
@@ -300,7 +320,8 @@ def _curve(values: np.ndarray, yes: np.ndarray, shown: np.ndarray) -> np.ndarray
     return np.asarray(model.predict_proba(shown[:, None])[:, 1])
 
 
-def _machine(kernels: _Kernels, scale: str, goal: Goal, cost: float, values: np.ndarray) -> np.ndarray:
+def _machine(kernels: _Kernels, machine: Machine, goal: Goal, values: np.ndarray) -> np.ndarray:
+    scale, width, cost = machine
     rows = np.flatnonzero(np.abs(values).sum(axis=1) > 0)
-    decide = _decision(kernels.among(scale), goal, np.arange(len(values)), cost)
-    return _calibrated(goal, values, rows, np.concatenate([decide(part) for part in kernels.towards(scale)]))
+    decide = _decision(kernels.among(scale, width), goal, np.arange(len(values)), cost)
+    return _calibrated(goal, values, rows, np.concatenate([decide(part) for part in kernels.towards(scale, width)]))

@@ -12,11 +12,11 @@ from typing import Any
 from markupsafe import Markup
 
 from agent.bench_rivals import beside, interval
-from agent.charts import Axes
+from agent.charts import bars
 from leaderboard.reference import OURS
 from tasks.metrics import metric
 
-SHOWN = 6.0  # standard errors: larger leads are drawn at the edge
+SHOWN = 6.0  # standard errors: larger leads are drawn as long
 Result = Mapping[str, Any]
 
 
@@ -90,11 +90,12 @@ def family_lines(results: Sequence[Result], plots: Mapping[tuple[str, float], st
     """A section for each rival with variants and each budget. plots: file names beside the page."""
     made = []
     for family, budget, matches in families(results):
+        plot = plots.get((family, budget))
         made += [f"## The better preset of {family}, {budget:g} seconds", "",
                  f"On each task the better of {_variants(results, family, budget)} counts. Wall: where it took longer than the "
                  "budget, a run of ours in as much time, else our run of the budget. Processor seconds: what we had submitted "
                  "by then, of the runs that kept it. Lead: in standard errors of our private score.", "",
-                 *_shares(matches), "", *([f"![{family}]({plots[family, budget]})", ""] if (family, budget) in plots else []),
+                 *_shares(matches), "", *([f"![Lead by task, same wall clock]({plot})", ""] if plot else []),
                  *_rows(matches), ""]
     return made
 
@@ -132,17 +133,14 @@ def _rows(matches: Sequence[Match]) -> list[str]:
 
 
 def lead_plot(matches: Sequence[Match]) -> Markup | None:
-    """A dot a task, by lead; a line where neither is ahead."""
+    """A bar a task: our lead with the same wall clock, in standard errors."""
     if len(matches) < 2:
         return None
-    ranked = sorted(matches, key=lambda match: match.lead(match.ours))
-    places = [float(place) for place in range(len(ranked))]
-    axes = Axes((-0.5, len(ranked) - 0.5), (-SHOWN, SHOWN), "tasks, by our lead", "lead, standard errors", width=640,
-                x_names=tuple("" for _ in ranked))
-    dots = [axes.dots(places, [match.lead(score) for match, score in zip(ranked, scores, strict=True)], colour,
-                      titles=[f"{m.task}: {m.lead(s):+.2f}" for m, s in zip(ranked, scores, strict=True)])
-            for colour, scores in (("c1", [m.at_wall for m in ranked]), ("c0", [m.ours for m in ranked]))]
-    return axes.draw(axes.line([-0.5, len(ranked) - 0.5], [0.0, 0.0], "c2"), *dots, title="Lead by task")
+    ranked = sorted(matches, key=lambda match: -match.lead(match.at_wall))
+    leads = [match.lead(match.at_wall) for match in ranked]
+    drawn = [min(max(lead, -SHOWN), SHOWN) for lead in leads]
+    return bars([match.task for match in ranked], drawn, [f"{lead:+.1f}" for lead in leads], "Lead by task",
+                colours=["c0" if lead > 0 else "c1" for lead in leads])
 
 
 def _agent(result: Result) -> str:

@@ -27,7 +27,7 @@ LEAST, MOST = -1.0, 2.0  # that a task's normalised score counts in a mean
 ENDINGS = ("ok", "overrun", "timeout", "crash", "invalid")
 Result = Mapping[str, Any]
 Setting = tuple[float, int]
-STYLE = ("<style>svg{font:12px system-ui,sans-serif;background:#fff}text{fill:#444}.grid{stroke:#e4e4e4}.axis{stroke:#888}"
+STYLE = ("<style>svg{font:11px system-ui,sans-serif;background:#fff}text{fill:#444}.grid{stroke:#e4e4e4}.axis{stroke:#888}"
          ".line{fill:none;stroke-width:2}.c0{fill:#1769aa;stroke:#1769aa}.c1{fill:#c4572a;stroke:#c4572a}"
          ".c2{fill:#2e7d32;stroke:#2e7d32}.c3{fill:#7b4fa3;stroke:#7b4fa3}.c4{fill:#8a6d1d;stroke:#8a6d1d}"
          ".line.c0,.line.c1,.line.c2,.line.c3,.line.c4{fill:none}text.c0,text.c1,text.c2,text.c3,text.c4{stroke:none}</style>")

@@ -173,11 +173,13 @@ def test_the_better_preset_counts_and_we_get_the_time_that_it_took(tmp_path: Pat
     assert a.lead(a.ours) == pytest.approx(0.005 / 0.004) and b.lead(b.ours) == pytest.approx(-2.5)
     leads = write_leads(rows, tmp_path / "results.md")
     assert leads == {("autogluon", 60.0): "results-autogluon-60s.svg"}
-    assert "b: +2.50" in (tmp_path / "results-autogluon-60s.svg").read_text()
+    drawn = (tmp_path / "results-autogluon-60s.svg").read_text()
+    assert drawn.startswith("<svg xmlns=") and all(word in drawn for word in (">b<", "+2.5</text>", "+1.3</text>"))
     text = page(rows, leads=leads)
     for row in ("| budget | 1 of 2 | 50% |", "| wall clock | 2 of 2 | 100% |", "| processor seconds | 0 of 1 |"):
         assert row in text
-    assert "![autogluon](results-autogluon-60s.svg)" in text and "## 75 seconds" not in text, "they are no setting of their own"
+    assert "![Lead by task, same wall clock](results-autogluon-60s.svg)" in text
+    assert "## 75 seconds" not in text, "they are no setting of their own"
     assert not list(families([row for row in rows if row.get("agent") != "autogluon-best"])), "one variant has no better one"
 
 

@@ -11,9 +11,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from agent.bench_rivals import beside, interval
+from agent.bench_rivals import agent_of, beside, interval
 from agent.charts import bars
-from leaderboard.reference import OURS
 from tasks.metrics import metric
 
 SHOWN = 6.0  # standard errors: larger leads are drawn as long
@@ -44,12 +43,12 @@ class Match:
 def families(results: Sequence[Result]) -> Iterator[tuple[str, float, list[Match]]]:
     """Rivals of which there are two variants, by name and budget, with the tasks that both of us have a score on."""
     known = [r for r in results if "error" not in r and "beside" not in r]
-    theirs = sorted((r for r in known if "-" in _agent(r)), key=lambda r: (_family(r), -r["budget"]))
+    theirs = sorted((r for r in known if "-" in agent_of(r)), key=lambda r: (_family(r), -r["budget"]))
     for (family, budget), rows in groupby(theirs, key=lambda r: (_family(r), r["budget"])):
         runs = list(rows)
         matches = [match for task in sorted({r["task"] for r in runs})
                    if (match := _match(results, known, [r for r in runs if r["task"] == task]))]
-        if len({_agent(r) for r in runs}) > 1 and matches:
+        if len({agent_of(r) for r in runs}) > 1 and matches:
             yield family, budget, matches
 
 
@@ -101,7 +100,7 @@ def family_lines(results: Sequence[Result], plots: Mapping[tuple[str, float], st
 
 
 def _variants(results: Sequence[Result], family: str, budget: float) -> str:
-    names = sorted({_agent(r) for r in results if _family(r) == family and r["budget"] == budget})
+    names = sorted({agent_of(r) for r in results if _family(r) == family and r["budget"] == budget})
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
@@ -126,7 +125,7 @@ def _rows(matches: Sequence[Match]) -> list[str]:
                            for score in (match.at_wall, match.at_cpu))
         first = f"**{match.ours:.5g}**" if match.lead(match.ours) > 0 else f"{match.ours:.5g}"
         lines.append(f"| {match.task} | {judge.name} {'↑' if judge.greater_is_better else '↓'} | {first} | {match.seeds} "
-                     f"| {shown} | {theirs['private']:.5g} | {_agent(theirs).partition('-')[2]}, {theirs['slots']} processor"
+                     f"| {shown} | {theirs['private']:.5g} | {agent_of(theirs).partition('-')[2]}, {theirs['slots']} processor"
                      f"{'s' if theirs['slots'] > 1 else ''} | {theirs['seconds']:.0f} | {theirs['cpu_seconds']:.0f} "
                      f"| {match.lead(match.ours):+.1f} |")
     return lines
@@ -143,9 +142,5 @@ def lead_plot(matches: Sequence[Match]) -> Markup | None:
                 colours=["c0" if lead > 0 else "c1" for lead in leads])
 
 
-def _agent(result: Result) -> str:
-    return str(result.get("agent", OURS))
-
-
 def _family(result: Result) -> str:
-    return _agent(result).partition("-")[0]
+    return agent_of(result).partition("-")[0]

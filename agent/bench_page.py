@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from agent.bench_curve import MARKS
 from agent.bench_families import families, family_lines, lead_plot
-from agent.bench_rivals import interval, rival_lines, wins
+from agent.bench_rivals import agent_of, interval, rival_lines, wins
 from agent.charts import Axes, words
 from agent.rival_run import LATE
 from leaderboard.mlebench.medals import thresholds
@@ -44,11 +44,11 @@ def page(
     lines = ["# Results", "", "Made by `make bench`. Private scores; mean over seeds. Bold: better than all three reference "
              "competitors of the table that have been run. Normalised: 0 is the dummy, 1 the best reference competitor.", "",
              *family_lines(known, leads or {})]
-    for setting in sorted({_setting(result) for result in good if _agent(result) == OURS}, reverse=True):
+    for setting in sorted({_setting(result) for result in good if agent_of(result) == OURS}, reverse=True):
         chosen = [result for result in every if _setting(result) == setting and "error" not in result]
         budget, slots = setting
         lines += [f"## {budget:g} seconds, {slots} processor{'s' if slots > 1 else ''}", "",
-                  *_table([result for result in scored(chosen) if _agent(result) == OURS]), "", *standings(chosen),
+                  *_table([result for result in scored(chosen) if agent_of(result) == OURS]), "", *standings(chosen),
                   *against_references(chosen), *curves(chosen)]
         lines += [line for name in (plots or {}).get(setting, ()) for line in (f"![{Path(name).stem}]({name})", "")]
     lines += rival_lines(every)
@@ -124,7 +124,7 @@ def standings(results: Sequence[Result]) -> list[str]:
             "CPU s", "honest error, median SE", *ENDINGS]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     for name in agents(results):
-        runs = [result for result in results if _agent(result) == name]
+        runs = [result for result in results if agent_of(result) == name]
         lines.append(f"| {' | '.join([name, *_standing(name, runs, results)])} "
                      f"| {' | '.join(str(sum(ending(run) == end for run in runs)) for end in ENDINGS)} |")
     return [*lines, "", "Rank and medals: among the reference competitors of a task and all agents of this table, by MLE-bench's "
@@ -180,7 +180,7 @@ def medal_of(runs: Sequence[Result], task: str) -> str | None:
     """The medal that an agent's mean takes from the field of reference competitors."""
     mine = [run for run in runs if run["task"] == task]
     sign, field = metric(mine[0]["metric"]).sign, references(task)
-    own = _mean_private(mine, _agent(mine[0]))
+    own = _mean_private(mine, agent_of(mine[0]))
     board = sorted(field.values(), key=lambda score: -sign * score)
     if own is None or len(set(board)) < 2:
         return None
@@ -189,7 +189,7 @@ def medal_of(runs: Sequence[Result], task: str) -> str | None:
 
 def against_references(results: Sequence[Result]) -> list[str]:
     """Our tasks won against each reference competitor, with Wilson's interval."""
-    names = tasks_of(scored(result for result in results if _agent(result) == OURS))
+    names = tasks_of(scored(result for result in results if agent_of(result) == OURS))
     means = {name: _mean_private([r for r in results if r["task"] == name], OURS) for name in names}
     signs = {result["task"]: metric(result["metric"]).sign for result in results}
     fields = {name: references(name) for name in names}
@@ -225,7 +225,7 @@ def curves(results: Sequence[Result]) -> list[str]:
 def anytime(results: Sequence[Result], name: str) -> list[tuple[float, float]]:
     """(seconds, mean normalised score over tasks) at the marks within the budget, of the runs that kept their curves: ours
     from the record; a rival's steps from nothing to its score when it ends."""
-    runs = [run for run in scored(results) if _agent(run) == name and DUMMY in references(run["task"])
+    runs = [run for run in scored(results) if agent_of(run) == name and DUMMY in references(run["task"])
             and (name != OURS or run.get("curve") is not None)]
     if not runs:
         return []
@@ -251,7 +251,7 @@ def write_plots(results: Sequence[Result], out: Path) -> dict[Setting, list[str]
     """SVG files beside the page, by setting: normalised scores by task, and the anytime curves where some are known."""
     made: dict[Setting, list[str]] = {}
     results = [result for result in results if "beside" not in result]
-    for setting in {_setting(result) for result in scored(results) if _agent(result) == OURS}:
+    for setting in {_setting(result) for result in scored(results) if agent_of(result) == OURS}:
         chosen = [result for result in results if _setting(result) == setting and "error" not in result]
         for kind, drawn in (("normalised", _normalised_plot(chosen)), ("anytime", _anytime_plot(chosen))):
             if drawn is not None:
@@ -279,7 +279,7 @@ def _write(drawn: Markup, path: Path) -> None:
 def _normalised_plot(results: Sequence[Result]) -> Markup | None:
     """A dot for each agent and task; scores below the dummy are drawn at its line, above two at two."""
     shown = {name: {task: value for task in tasks_of(runs) if (value := worth_of(runs, task)) is not None}
-             for name in agents(results) if (runs := [r for r in results if _agent(r) == name])}
+             for name in agents(results) if (runs := [r for r in results if agent_of(r) == name])}
     tasks = sorted(shown.get(OURS, {}), key=lambda task: shown[OURS][task])
     if len(tasks) < 2:
         return None
@@ -315,7 +315,7 @@ def _colour(place: int) -> str:
 
 def agents(results: Iterable[Result]) -> list[str]:
     """Whose results there are, we first."""
-    return sorted({_agent(result) for result in results}, key=lambda name: (name != OURS, name))
+    return sorted({agent_of(result) for result in results}, key=lambda name: (name != OURS, name))
 
 
 def tasks_of(results: Iterable[Result]) -> list[str]:
@@ -323,7 +323,7 @@ def tasks_of(results: Iterable[Result]) -> list[str]:
 
 
 def _mean_private(rows: Sequence[Result], name: str) -> float | None:
-    known = [row["private"] for row in scored(rows) if _agent(row) == name]
+    known = [row["private"] for row in scored(rows) if agent_of(row) == name]
     return mean(known) if known else None
 
 
@@ -333,10 +333,6 @@ def _mean(values: Sequence[float]) -> str:
 
 def _median(values: Sequence[float], form: str) -> str:
     return form.format(median(values)) if values else ""
-
-
-def _agent(result: Result) -> str:
-    return str(result.get("agent", OURS))
 
 
 def _setting(result: Result) -> Setting:

@@ -15,8 +15,8 @@ Z = 1.96
 def rival_lines(results: Sequence[Mapping[str, Any]]) -> list[str]:
     """A section for each budget and number of processors that a rival was run with; none where none was."""
     made = []
-    for budget, slots in sorted({_setting(r) for r in results if _agent(r) != OURS and "error" not in r}, reverse=True):
-        theirs = [r for r in results if _setting(r) == (budget, slots) and _agent(r) != OURS and "error" not in r]
+    for budget, slots in sorted({_setting(r) for r in results if agent_of(r) != OURS and "error" not in r}, reverse=True):
+        theirs = [r for r in results if _setting(r) == (budget, slots) and agent_of(r) != OURS and "error" not in r]
         ours = beside(results, budget, slots, {r["task"] for r in theirs})
         fewer = sorted({r["task"] for r in ours if r["slots"] < slots})
         made += [f"## Rivals, {budget:g} seconds, {slots} processor{'s' if slots > 1 else ''}", "",
@@ -32,7 +32,7 @@ def beside(
     on the most of fewer, which is to our disadvantage."""
     made: list[Mapping[str, Any]] = []
     for task in sorted(tasks):
-        mine = [r for r in results if _agent(r) == OURS and r["task"] == task and r["budget"] == budget
+        mine = [r for r in results if agent_of(r) == OURS and r["task"] == task and r["budget"] == budget
                 and r["slots"] <= slots and "error" not in r]
         made += [r for r in mine if r["slots"] == max(run["slots"] for run in mine)]
     return made
@@ -43,7 +43,7 @@ def wins(results: Sequence[Mapping[str, Any]], name: str) -> tuple[float, int]:
 
     A run without a score loses to one with a score; a pair without any is left out.
     """
-    ours, theirs = ({(r["task"], r["seed"]): r for r in results if _agent(r) == who} for who in (OURS, name))
+    ours, theirs = ({(r["task"], r["seed"]): r for r in results if agent_of(r) == who} for who in (OURS, name))
     won, pairs = 0.0, 0
     for key in ours.keys() & theirs.keys():
         a, b = ours[key].get("private"), theirs[key].get("private")
@@ -65,12 +65,12 @@ def interval(won: float, pairs: int) -> tuple[float, float]:
 
 def _scores(results: Sequence[Mapping[str, Any]]) -> list[str]:
     """Mean private score of each agent on each task; the best is bold."""
-    agents = sorted({_agent(r) for r in results}, key=lambda name: (name != OURS, name))
+    agents = sorted({agent_of(r) for r in results}, key=lambda name: (name != OURS, name))
     lines = [f"| task | metric | {' | '.join(agents)} |", "|" + "---|" * (len(agents) + 2)]
-    for task in sorted({r["task"] for r in results if _agent(r) != OURS}):
+    for task in sorted({r["task"] for r in results if agent_of(r) != OURS}):
         rows = [r for r in results if r["task"] == task]
         judge = metric(rows[0]["metric"])
-        known = {name: [r["private"] for r in rows if _agent(r) == name and r.get("private") is not None] for name in agents}
+        known = {name: [r["private"] for r in rows if agent_of(r) == name and r.get("private") is not None] for name in agents}
         means = {name: mean(scores) for name, scores in known.items() if scores}
         best = (max if judge.greater_is_better else min)(means.values(), default=None)
         shown = (_cell(means.get(name), best) for name in agents)
@@ -87,8 +87,8 @@ def _summary(results: Sequence[Mapping[str, Any]]) -> list[str]:
     endings = ("ok", "overrun", "timeout", "crash", "invalid")
     lines = [f"| rival | we win | 95% | {' | '.join(endings)} | wall / budget, mean | CPU seconds, mean |",
              "|" + "---|" * (len(endings) + 5)]
-    for name in sorted({_agent(r) for r in results} - {OURS}):
-        runs = [r for r in results if _agent(r) == name]
+    for name in sorted({agent_of(r) for r in results} - {OURS}):
+        runs = [r for r in results if agent_of(r) == name]
         won, pairs = wins(results, name)
         low, high = interval(won, pairs) if pairs else (0.0, 1.0)
         counts = " | ".join(str(sum(r["status"] == ending for r in runs)) for ending in endings)
@@ -98,8 +98,9 @@ def _summary(results: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def _agent(result: Mapping[str, Any]) -> str:
-    return result.get("agent", OURS)
+def agent_of(result: Mapping[str, Any]) -> str:
+    """Whose result it is; ours do not say."""
+    return str(result.get("agent", OURS))
 
 
 def _setting(result: Mapping[str, Any]) -> tuple[float, int]:

@@ -5,6 +5,7 @@ Everything after this module counts train rows in the host's order, a random one
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tasks.spec import CLASSED, Task
-from tasks.tables import typed
+from tasks.tables import typed_columns
 from tasks.validation import Folds, Plan, units
 
 SMOKE_FIT, SMOKE_PREDICT = 400, 150
@@ -103,8 +104,8 @@ def write_arrays(
     arrays = Arrays(folder, truth, order, folds, len(test), ids, tuple(roles), width_of(task),
                     final=plan.scheme == "forward", units=None if mine is None else mine[order], test_units=others)
     (folder / "data").mkdir(parents=True, exist_ok=True)
-    features = typed(train, test, roles, assets=task.assets_folder)
-    _write_features(features, order, folder / "data" / "features.arrow")
+    features = typed_columns(train, test, roles, assets=task.assets_folder)
+    _write_features(features, np.r_[order, np.arange(len(train), len(train) + len(test))], folder / "data" / "features.arrow")
     _write_folds(arrays, rng)
     _write_json(folder / "data" / "card.json", card(task, plan, roles))
     _write_private(arrays, plan)
@@ -122,10 +123,14 @@ def card(task: Task, plan: Plan, roles: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _write_features(features: pd.DataFrame, order: np.ndarray, path: Path) -> None:
-    """One uncompressed record batch, so that a reader can map it."""
-    shuffled = features.take(np.r_[order, np.arange(len(order), len(features))])
-    table = pa.Table.from_pandas(shuffled, preserve_index=False).combine_chunks()
+def _write_features(features: Iterable[tuple[str, pd.Series]], order: np.ndarray, path: Path) -> None:
+    """One uncompressed record batch, so that a reader can map it; its schema says what pandas has to make of it."""
+    columns, empty = {}, {}
+    for name, values in features:
+        shuffled = values.take(order)
+        columns[name], empty[name] = pa.array(shuffled, from_pandas=True), shuffled.iloc[:0].reset_index(drop=True)
+    known = pa.Schema.from_pandas(pd.DataFrame(empty), preserve_index=False).metadata
+    table = pa.table(columns).replace_schema_metadata(known).combine_chunks()
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table, max_chunksize=max(1, table.num_rows))
 

@@ -6,7 +6,7 @@ Everything here looks at the features of train and test rows only, never at a la
 import codecs
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -122,11 +122,11 @@ def _parse_arrow(path: Path, encoding: str, separator: str) -> pd.DataFrame:
     return _framed({name: _column(table.column(i)) for i, name in enumerate(table.column_names)}, table.num_rows)
 
 
-def _framed(columns: Mapping[str, pd.Series], rows: int) -> pd.DataFrame:
+def _framed(columns: Mapping[str, pd.Series], rows: int, *, copy: bool = True) -> pd.DataFrame:
     """A frame of columns of so many rows: their indices are not compared, which takes seconds for thousands of them. Objects
-    as an array would be taken for text."""
+    as an array would be taken for text. Without a copy the columns stay where they are, each for itself."""
     arrays = {name: values if values.dtype == object else values.array for name, values in columns.items()}
-    return pd.DataFrame(arrays, index=pd.RangeIndex(rows))
+    return pd.DataFrame(arrays, index=pd.RangeIndex(rows), copy=copy)
 
 
 def _decimal_point(path: Path, encoding: str, separator: str) -> str:
@@ -309,7 +309,9 @@ def as_numbers(values: pd.Series) -> pd.Series:
     """Floats from text such as "1,234", "$12" or "15%"; NaN where it is none. Infinite values become NaN."""
     if values.dtype.kind in "iufb":
         raw = values.to_numpy(dtype="float64")
-        return pd.Series(np.where(np.isfinite(raw), raw, np.nan), index=values.index, name=values.name)
+        if np.isinf(raw).any():
+            raw = np.where(np.isfinite(raw), raw, np.nan)
+        return pd.Series(raw, index=values.index, name=values.name)
     codes, levels = pd.factorize(values.astype("str"))  # each text once: columns of few levels are common
     numbers = _parsed(pd.Series(levels, dtype="str")).to_numpy()
     found = np.append(numbers, np.nan)[codes] if len(levels) else np.full(len(values), np.nan)
@@ -449,12 +451,21 @@ def typed(
     train: pd.DataFrame, test: pd.DataFrame, roles: dict[str, str], *, assets: Path | None = None,
 ) -> pd.DataFrame:
     """All train rows, then all test rows (RangeIndex), each column in the dtype that docs/design.md gives its role."""
-    columns = {name: _cast(together(train[name], test[name]), role) for name, role in roles.items()}
-    for name in (c for c, role in roles.items() if role == "image"):
-        assert assets is not None, "an image column needs its assets folder"
-        sides = [_paths(train[name], assets, "train"), _paths(test[name], assets, "test")]
-        columns[name] = pd.concat(sides, ignore_index=True)
-    return _framed(columns, len(train) + len(test))
+    columns = dict(typed_columns(train, test, roles, assets=assets))
+    return _framed(columns, len(train) + len(test), copy=False)
+
+
+def typed_columns(
+    train: pd.DataFrame, test: pd.DataFrame, roles: dict[str, str], *, assets: Path | None = None,
+) -> Iterator[tuple[str, pd.Series]]:
+    """The columns of `typed`, one after the other: a large table need not be there twice."""
+    for name, role in roles.items():
+        if role == "image":
+            assert assets is not None, "an image column needs its assets folder"
+            sides = [_paths(train[name], assets, "train"), _paths(test[name], assets, "test")]
+            yield name, pd.concat(sides, ignore_index=True)
+        else:
+            yield name, _cast(together(train[name], test[name]), role)
 
 
 def _paths(names: pd.Series, assets: Path, side: str) -> pd.Series:
@@ -469,7 +480,7 @@ def _cast(values: pd.Series, role: str) -> pd.Series:
         dates = as_dates(values)
         return pd.Series(pd.NaT, index=values.index, dtype="datetime64[ns]") if dates is None else dates
     text = values.where(values.notna()).astype("str")
-    if role in ("text", "image"):
+    if role == "text":
         return text.fillna("")
     codes, levels = pd.factorize(text, sort=True)
     return pd.Series(pd.Categorical.from_codes(codes, categories=pd.Index(levels, dtype="str")))

@@ -24,6 +24,7 @@ SEEN = Block("backbone.vectors")
 WHOLE_SEEN = Block("backbone.vectors", {"components": 0})
 
 CAREFUL = {"learning_rate": 0.03, "num_leaves": 15, "feature_fraction": 0.5, "min_child_samples": 10}
+RANDOM_SPLITS = {**CAREFUL, "extra_trees": True, "feature_fraction": 1.0}
 FEW_ROWS = 20_000
 NET_ROWS = 60_000
 KERNEL_ROWS = 6_000
@@ -167,13 +168,18 @@ def _boosters(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...])
     featured = (Recipe("boosters.lightgbm", rich, careful), "Features that gain most often, into a careful LightGBM")
     first = [catboost, featured] if traits.top_levels > 50 else [featured, catboost]
     moves = first if rich != basic or careful else [catboost]
-    if careful and rich != basic:
-        moves.append((Recipe("boosters.lightgbm", basic, careful), "Smaller trees on fewer columns each: less variance"))
+    if careful:
+        moves.append((Recipe("boosters.lightgbm", basic, RANDOM_SPLITS), "Splits at random places: smoother than the best ones"))
     if traits.counted:
         moves.append((Recipe("boosters.lightgbm", rich, {**careful, "objective": "poisson"}),
                       "Amounts whose spread grows with their mean: Poisson's loss"))
         moves.append((Recipe("boosters.lightgbm", rich, {**careful, "objective": "tweedie"}), "Amounts, many of them zero"))
     moves.append((Recipe("boosters.xgboost", rich), "Another booster for diversity"))
+    if careful and rich != basic:
+        moves.append((Recipe("boosters.lightgbm", basic, careful), "Smaller trees on fewer columns each: less variance"))
+    if careful and traits.columns <= WIDE:
+        whole = {**careful, "feature_fraction": 1.0}
+        moves.append((Recipe("boosters.lightgbm", basic, whole), "All columns for each tree, where few of them tell nearly all"))
     if traits.kind == "survival":
         moves.append((Recipe("boosters.aft", rich), "When a row fails, not only who fails before whom"))
     if rich != basic:
@@ -197,15 +203,16 @@ def _others(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...]) -
     if traits.numeric and traits.columns <= WIDE:
         moves.append((Recipe("linear.regularised", basic, {"splines": 6}), "Smooth curves, added up"))
     shown = (SEEN, *(block for block in basic if block != IMAGE)) if traits.photographs else basic
-    if traits.rows <= NET_ROWS and numbers:
-        moves.append((Recipe("nets.mlp", shown), "A smooth net errs where trees do not"))
+    net = [(Recipe("nets.mlp", shown), "A smooth net errs where trees do not")] if traits.rows <= NET_ROWS and numbers else []
+    moves += net if _is_smooth(traits) or traits.photographs else []
     if traits.rows <= KERNEL_ROWS and traits.numeric >= 2 and not _is_smooth(traits):
         moves.append((Recipe("linear.support_vectors", basic), "A kernel machine on few rows"))
     moves += [] if voted else [(Recipe("forests.extra_trees", rich), "Randomised trees for diversity")]
-    if traits.rows <= NET_ROWS and (numbers or traits.photographs):
-        moves.append((Recipe("nets.tabm", shown), "An ensemble of nets in one"))
     if traits.rows <= NET_ROWS // 2 and 2 <= traits.numeric <= WIDE:
         moves.append((Recipe("neighbours.knn", basic), "Near rows have near labels"))
+    moves += [move for move in net if move not in moves]
+    if traits.rows <= NET_ROWS and (numbers or traits.photographs):
+        moves.append((Recipe("nets.tabm", shown), "An ensemble of nets in one"))
     if traits.photographs and traits.image == 1:
         moves.append((Recipe("backbone.fine_tuned"), "A pretrained network, trained on with these images"))
     return moves

@@ -168,7 +168,7 @@ def _boosters(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...])
     featured = (Recipe("boosters.lightgbm", rich, careful), "Features that gain most often, into a careful LightGBM")
     first = [catboost, featured] if traits.top_levels > 50 else [featured, catboost]
     moves = first if rich != basic or careful else [catboost]
-    if careful:
+    if careful and not traits.image:
         moves.append((Recipe("boosters.lightgbm", basic, RANDOM_SPLITS), "Splits at random places: smoother than the best ones"))
     if traits.counted:
         moves.append((Recipe("boosters.lightgbm", rich, {**careful, "objective": "poisson"}),
@@ -177,7 +177,7 @@ def _boosters(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...])
     moves.append((Recipe("boosters.xgboost", rich), "Another booster for diversity"))
     if careful and rich != basic:
         moves.append((Recipe("boosters.lightgbm", basic, careful), "Smaller trees on fewer columns each: less variance"))
-    if careful and traits.columns <= WIDE:
+    if careful and traits.columns <= WIDE and not traits.image:
         whole = {**careful, "feature_fraction": 1.0}
         moves.append((Recipe("boosters.lightgbm", basic, whole), "All columns for each tree, where few of them tell nearly all"))
     if traits.kind == "survival":

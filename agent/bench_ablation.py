@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean, median, stdev
 from typing import Any
 
 from agent.ablation import PARTS
@@ -79,14 +79,15 @@ def page(results: Sequence[dict[str, Any]]) -> str:
     """docs/ablations.md: a line a part with its mean loss, then every run."""
     lines = ["# Ablations", "", "What private scores lose when one part is left out, in standard errors of the whole run's "
              "private score; positive: the part earns its place. Made by `make bench-ablation`.", "",
-             "| without | mean loss | its standard error | worse in | runs | mean entries, whole -> without |", "|---" * 6 + "|"]
+             "| without | mean loss | its standard error | median | largest | worse in | mean entries, whole -> without |",
+             "|---" * 7 + "|"]
     for part in sorted({r["without"] for r in results} - {WHOLE}):
         lost = losses(results, part)
         if lost:
             error = f"{stdev(lost) / math.sqrt(len(lost)):.2f}" if len(lost) > 1 else ""
             counts = [mean(r["entries"] for r in results if r["without"] == name and "error" not in r) for name in (WHOLE, part)]
-            lines.append(f"| {part} | {mean(lost):+.2f} | {error} | {sum(loss > 0 for loss in lost)} of {len(lost)} | "
-                         f"{len(lost)} | {counts[0]:.0f} -> {counts[1]:.0f} |")
+            lines.append(f"| {part} | {mean(lost):+.2f} | {error} | {median(lost):+.2f} | {max(lost):+.2f} | "
+                         f"{sum(loss > 0 for loss in lost)} of {len(lost)} | {counts[0]:.0f} -> {counts[1]:.0f} |")
     lines += ["", "| task | seed | s | processors | without | metric | private | honest estimate | entries |", "|---" * 9 + "|"]
     for r in sorted(results, key=lambda r: (r["task"], r["seed"], r["budget"], r["without"] != WHOLE, r["without"])):
         scores = r["error"] if "error" in r else f"{r['private']:.5g} | {r['honest']:.5g} | {r['entries']}"

@@ -29,6 +29,7 @@ PARTS: Mapping[str, Callable[[Policy], Policy]] = {
     "cache": lambda policy: replace(policy, hints=False),  # what one fold found is found anew by the others
     "ensemble": lambda policy: replace(policy, blends=False),
     "features": _without_features,
+    "layers": lambda policy: replace(policy, layers=False),  # no second layer upon entries
     "nets": _without_nets,
     "portfolio": _without_portfolio,
     "priors": lambda policy: replace(policy, learns=False, priors={}),  # the operators' wins in earlier runs

@@ -49,6 +49,16 @@ def linked(prediction: np.ndarray, link: str) -> np.ndarray:
     return prediction
 
 
+def as_columns(predictions: Mapping[int, np.ndarray], link: str) -> dict[str, np.ndarray]:
+    """Predictions, (n,) or (n, k), as columns that another model may be shown, by name."""
+    columns: dict[str, np.ndarray] = {}
+    for number, values in predictions.items():
+        seen = linked(values, link)
+        parts = {"": seen} if seen.ndim == 1 else {f", {k}": part for k, part in enumerate(seen.T)}
+        columns |= {f"entry {number}{which}": np.ascontiguousarray(part, dtype=np.float64) for which, part in parts.items()}
+    return columns
+
+
 def unlinked(total: np.ndarray, link: str) -> np.ndarray:
     """Back to the space of predictions."""
     if link == "log1p":

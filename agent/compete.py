@@ -17,6 +17,7 @@ from agent.choices import Choices
 from agent.counts import Counts, Reading
 from agent.ensemble import MEMBERS, Ensemble, build
 from agent.kit import baselines, pixels
+from agent.layers import due, second_layer
 from agent.pictures import Batch, Pictures
 from agent.playbook.policy import BY_HAND, Policy
 from agent.pool import Pool
@@ -280,8 +281,10 @@ class Game:
     def _fold(self, job: Job) -> Trial:
         setting = self.setting
         inputs = fold_inputs(setting.task, setting.arrays, setting.kit, job.fold)
-        rows = setting.arrays.predict_rows(job.fold)
-        card = {**self.card, "seed": job.candidate.solution.seed, "threads": job.threads,
+        rows, roles = setting.arrays.predict_rows(job.fold), self.card["roles"]
+        if (upon := job.candidate.solution.upon) is not None:
+            inputs["features"], roles = upon.file, {**roles, **dict.fromkeys(upon.columns, "numeric")}
+        card = {**self.card, "roles": roles, "seed": job.candidate.solution.seed, "threads": job.threads,
                 "device": setting.device, "seconds_left": round(job.seconds, 2), "hints": job.hints}
         limits = Limits(wall_seconds=max(0.5, min(self._patience(job), 2.5 * job.seconds + 5)), cpu_seconds=None,
                         memory_bytes=setting.memory_bytes, disk_bytes=GIB, threads=job.threads)
@@ -369,7 +372,7 @@ class Game:
         """What the proposer wants next and can be finished in the time left; what wants vectors waits for them, and what would
         be late on one thread for its turn to have all."""
         for _ in range(6):
-            solution = self._waiting() or self.proposer.propose(self.state.entries)
+            solution = self._waiting() or self._layer() or self.proposer.propose(self.state.entries)
             if solution is not None and (wanting := self._wanting(solution)):
                 self.held += [solution] if wanting <= {vectors.block for vectors in self.vectors if vectors.pending} else []
                 continue
@@ -380,6 +383,16 @@ class Game:
                     return solution
                 self.put_off.append(solution)
         return None
+
+    def _layer(self) -> Solution | None:
+        """A second layer upon the entries so far, where it is time for one."""
+        setting, running = self.setting, [candidate.solution for candidate in self.candidates]
+        part = (self.clock() - setting.started) / (setting.deadline - setting.started)
+        number = due(self.state.entries, [*running, *self.put_off], part) if setting.policy.layers else None
+        if number is None:
+            return None
+        return second_layer(number, setting.arrays, self.state.entries, self.state.out_of_fold, self.state.test,
+                            judge=self.judge, kind=setting.task.kind, seed=setting.seed)
 
     def _waiting(self) -> Solution | None:
         """What waited for vectors that are there now; else, where nothing runs, what was put off."""
@@ -479,6 +492,8 @@ class Game:
         if candidate.status == "running":
             candidate.status = candidate.solution.failed or "ok"
         entry = self._entry(candidate)
+        if candidate.solution.upon is not None:
+            candidate.solution.upon.file.unlink(missing_ok=True)
         self.record.add_entry(entry)
         self.state.entries.append(entry)
         self._learn_of_threads()
@@ -615,6 +630,8 @@ def entry_of(candidate: Candidate, setting: Setting, folder: Path, *, score: flo
                               "fits": [fit.to_json() for fit in candidate.fits]}
     if candidate.status == "ok" and (shift := _shift(candidate, setting.arrays)):
         params["shift"] = shift.to_json()
+    if solution.upon is not None:
+        params["upon"] = solution.upon.to_json()
     if written:
         params |= {"model": written.model, "predicted": written.predicted, "seconds": written.seconds}
     return Entry(

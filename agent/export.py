@@ -47,14 +47,16 @@ def export(
 ) -> Path:
     """Write `folder`/solution, whole or not at all, in the place of an older one; returns its path.
 
-    entries: at least those that the blend weighs, test.npy in their folders; seconds: what each fit was given.
+    entries: at least those that the blend weighs and those below them, test.npy in their folders; seconds: what each fit was
+    given.
     ValueError where an entry is missing.
     """
     known = {entry.number: entry for entry in entries}
-    missing = sorted(set(blend.weights) - set(known))
+    below = {below for number in blend.weights if number in known for below in _below(known[number])}
+    missing = sorted((set(blend.weights) | below) - set(known))
     if missing:
         raise ValueError(f"the blend weighs entries {missing}, and only {sorted(known)} were given to be exported")
-    members = [known[number] for number in blend.weights]
+    members = [known[number] for number in dict.fromkeys([*sorted(below), *blend.weights])]
     partial = folder / ".solution.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -69,6 +71,11 @@ def export(
     (partial / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
     (partial / "README.md").write_text(_readme(task, members, blend), encoding="utf-8")
     return _in_place(partial, folder / "solution")
+
+
+def _below(entry: Entry) -> list[int]:
+    """The entries whose predictions it was shown."""
+    return list(entry.params["upon"]["entries"]) if entry.params.get("upon") else []
 
 
 def _name(module: ModuleType) -> str:
@@ -108,7 +115,8 @@ def _write_facts(
     stated = {name: value for name, value in asdict(task).items() if name != "folder"}
     seeds = {str(entry.number): entry.params["seed"] for entry in members}
     threads = {str(entry.number): _threads(entry, arrays) for entry in members}
-    chosen = {"blend": blend.to_json(), "decision": decision.to_json(), "seeds": seeds, "threads": threads}
+    upon = {str(entry.number): entry.params["upon"] for entry in members if _below(entry)}
+    chosen = {"blend": blend.to_json(), "decision": decision.to_json(), "seeds": seeds, "threads": threads, "upon": upon}
     for name, facts in (("card", card), ("task", stated), ("blend", chosen)):
         (partial / f"{name}.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1), encoding="utf-8")
     replay = {str(entry.number): _choices(Path(entry.folder) / "log.txt", arrays) for entry in members}
@@ -197,7 +205,7 @@ def _requirements(packages: Sequence[str]) -> list[str]:
 
 def _readme(task: Task, members: Sequence[Entry], blend: Blend) -> str:
     rows = "\n".join(
-        f"| members/entry_{entry.number}.py | {blend.weights[entry.number]:.4f} | {_score(entry.score)} "
+        f"| members/entry_{entry.number}.py | {blend.weights.get(entry.number, 0.0):.4f} | {_score(entry.score)} "
         f"| {_cell(entry.hypothesis)} |" for entry in members)
     bias = f", bias {blend.bias:.6g}" if blend.bias else ""
     return README.format(title=_cell(task.title), metric=task.metric, method=blend.method, link=blend.link, bias=bias,
@@ -247,7 +255,7 @@ The blend is {method}, averaged in the space `{link}`{bias}. Scores are cross-va
 | `task.json`, `card.json` | the task as the run understood it, and what members are told of it |
 | `folds.npz` | the order of the train rows; for each fit its rows and those predicted before the test |
 | `predictions.npz` | what each member predicted for the test rows in the run, to compare with |
-| `blend.json` | weights, decision step; seeds and threads of each member's fits |
+| `blend.json` | weights, decision step; seeds and threads of each member's fits; whose predictions a member is shown |
 | `prepared/`, where it is there | vectors of texts and images, as the run had them made once |
 | `replay.json` | what each fit of each member chose by the clock, in order |
 """

@@ -31,7 +31,7 @@ from typing import Any  # noqa: E402
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import pyarrow as pa  # noqa: E402
-from blend import Blend  # noqa: E402
+from blend import Blend, as_columns  # noqa: E402
 
 from tasks.arrays import truth_of  # noqa: E402
 from tasks.decision_steps import Decision  # noqa: E402
@@ -64,7 +64,7 @@ def rebuild(data: Path, out: Path, *, device: str) -> None:
     card |= {"assets": str(task.assets_folder) if task.assets_folder else None}
     fits = [(plan[f"fit_{k}"], plan[f"validate_{k}"]) for k in range(int(plan["fits"]))]
     known = _read("blend.json")
-    predictions = _members(known["seeds"], known["threads"], fits, features, truth, card, _read("replay.json"))
+    predictions = _members(known, fits, features, truth, card, _read("replay.json"))
     raw = Blend.from_json(known["blend"]).apply(predictions)
     write_submission(task, Decision.from_json(known["decision"]).apply(raw), out)
     print(f"wrote {out}", flush=True)
@@ -103,21 +103,38 @@ def _through_arrow(features: pd.DataFrame) -> pd.DataFrame:
 
 
 def _members(
-    seeds: Mapping[str, int], threads: Mapping[str, list[int]], fits: list[Fit], features: pd.DataFrame, truth: np.ndarray,
-    card: Mapping[str, Any], replay: Mapping[str, list[Any]],
+    known: Mapping[str, Any], fits: list[Fit], features: pd.DataFrame, truth: np.ndarray, card: Mapping[str, Any],
+    replay: Mapping[str, list[Any]],
 ) -> dict[int, np.ndarray]:
-    """Each entry's prediction of the test rows: the mean over the models of its fits, which choose what they chose."""
-    predictions, begun = {}, time.monotonic()
+    """Each entry's prediction of the test rows: the mean over the models of its fits, which choose what they chose. An entry
+    upon others is shown what these predict of all rows; they come before it."""
+    seeds, threads, upon = known["seeds"], known["threads"], known["upon"]
+    predictions, everywhere, begun = {}, dict[int, np.ndarray](), time.monotonic()
     for m, (number, seed) in enumerate(seeds.items()):
         answers = []
+        seen, roles = features, card["roles"]
+        if number in upon:
+            shown = as_columns({n: everywhere[n] for n in upon[number]["entries"]}, upon[number]["link"])
+            seen, roles = features.assign(**shown), {**roles, **dict.fromkeys(shown, "numeric")}
         for k, fit in enumerate(fits):
             print(f"[{m * len(fits) + k + 1}/{len(seeds) * len(fits)}] entry {number}, fit {k + 1} of {len(fits)}, "
                   f"after {time.monotonic() - begun:.1f} s", flush=True)
-            mine = {**card, "seed": seed, "threads": threads[number][k], "replay": replay[number][k]}
-            answers.append(_predict(number, fit, features, truth, mine))
-        predictions[int(number)] = np.mean(answers, axis=0)
+            mine = {**card, "roles": roles, "seed": seed, "threads": threads[number][k], "replay": replay[number][k]}
+            answers.append(_predict(number, fit, seen, truth, mine))
+        tested = [answer[len(before):] for (_, before), answer in zip(fits, answers, strict=True)]
+        predictions[int(number)] = np.mean(tested, axis=0)
+        if upon:
+            everywhere[int(number)] = _everywhere(fits, answers, predictions[int(number)], len(truth))
         print(_compared(number, predictions[int(number)]), flush=True)
     return predictions
+
+
+def _everywhere(fits: list[Fit], answers: list[np.ndarray], tested: np.ndarray, n_train: int) -> np.ndarray:
+    """What an entry predicts of the train rows, each by the model that was not fitted on it, and of the test rows."""
+    validated = np.full((n_train, *tested.shape[1:]), np.nan)
+    for (_, before), answer in zip(fits, answers, strict=True):
+        validated[before] = answer[: len(before)]
+    return np.concatenate([validated, tested])
 
 
 def _compared(number: str, prediction: np.ndarray) -> str:
@@ -133,14 +150,14 @@ def _compared(number: str, prediction: np.ndarray) -> str:
 def _predict(
     number: str, fit: Fit, features: pd.DataFrame, truth: np.ndarray, card: dict[str, Any],
 ) -> np.ndarray:
-    """One fit's prediction of the test rows, the module new each time, as each trial had a process of its own."""
+    """One fit's prediction of its validate rows and the test's, the module new each time, as each trial had its own process."""
     rows, before = fit
     train = features.take(rows).reset_index(drop=True)
     predict = features.take(np.r_[before, np.arange(len(truth), len(features))]).reset_index(drop=True)
     sys.modules.pop(f"members.entry_{number}", None)
     module = importlib.import_module(f"members.entry_{number}")
     answer = module.fit_predict(train, _target(truth[rows], card["targets"]), predict, SimpleNamespace(**card))
-    return np.asarray(answer, dtype=np.float64)[len(before):]
+    return np.asarray(answer, dtype=np.float64)
 
 
 def _target(values: np.ndarray, names: list[str]) -> pd.Series | pd.DataFrame:

@@ -301,8 +301,7 @@ def _export(setting: Setting, state: State) -> None:
     if state.ensemble is None:
         return
     blend = state.ensemble.blend
-    members = [entry for entry in state.entries if entry.number in blend.weights]
-    export(setting.folder, task=setting.task, arrays=setting.arrays, entries=members, blend=blend,
+    export(setting.folder, task=setting.task, arrays=setting.arrays, entries=state.entries, blend=blend,
            decision=state.ensemble.decision, kit=setting.kit, seconds=setting.fair_seconds)
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from sandbox import Cost
@@ -91,6 +92,20 @@ class Written:
 
 
 @dataclass(frozen=True)
+class Upon:
+    """The entries whose predictions a solution is shown, the space they are shown in, their columns, and the file with these
+    beside all others."""
+
+    entries: tuple[int, ...]
+    link: str
+    columns: tuple[str, ...]
+    file: Path
+
+    def to_json(self) -> dict[str, Any]:
+        return {"entries": list(self.entries), "link": self.link}
+
+
+@dataclass(frozen=True)
 class Solution:
     """A proposal: the source to run, where it came from and what it is expected to do. `failed`: there is nothing to run,
     and this is the status of the entry that says so."""
@@ -104,6 +119,7 @@ class Solution:
     seed: int = 0
     written: Written | None = None
     failed: str = ""
+    upon: Upon | None = None
 
     @property
     def is_variation(self) -> bool:

@@ -124,13 +124,18 @@ def card(task: Task, plan: Plan, roles: dict[str, str]) -> dict[str, Any]:
 
 
 def _write_features(features: Iterable[tuple[str, pd.Series]], order: np.ndarray, path: Path) -> None:
-    """One uncompressed record batch, so that a reader can map it; its schema says what pandas has to make of it."""
+    """The columns, their rows in this order; the schema says what pandas has to make of them."""
     columns, empty = {}, {}
     for name, values in features:
         shuffled = values.take(order)
         columns[name], empty[name] = pa.array(shuffled, from_pandas=True), shuffled.iloc[:0].reset_index(drop=True)
     known = pa.Schema.from_pandas(pd.DataFrame(empty), preserve_index=False).metadata
-    table = pa.table(columns).replace_schema_metadata(known).combine_chunks()
+    write_table(pa.table(columns).replace_schema_metadata(known), path)
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """One uncompressed record batch, so that a reader can map it."""
+    table = table.combine_chunks()
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table, max_chunksize=max(1, table.num_rows))
 

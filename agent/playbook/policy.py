@@ -106,6 +106,7 @@ class Policy:
     learns: bool = True  # whether the record's wins and losses are added to the priors
     hints: bool = True  # whether a fold takes over what another one found
     blends: bool = True  # whether entries are blended; else the best single one is submitted
+    layers: bool = True  # whether a second layer is fitted upon entries
     threads: bool = True  # whether a trial may have more than one
     unused: frozenset[str] = frozenset()
     macros: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

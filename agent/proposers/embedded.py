@@ -177,6 +177,6 @@ def joined(*known: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, 
 
 
 def recipe_of(entry: Entry) -> Recipe | None:
-    """The recipe that wrote an entry, or None where its source was not written from one."""
-    data = entry.params.get("recipe")
+    """The recipe that wrote an entry, or None where its source was not written from one, or it was shown other entries too."""
+    data = None if entry.params.get("upon") else entry.params.get("recipe")
     return Recipe.from_json(data) if data else None

@@ -17,7 +17,7 @@ from agent.choices import Choices
 from agent.counts import Counts, Reading
 from agent.ensemble import MEMBERS, Ensemble, build
 from agent.kit import baselines, pixels
-from agent.layers import due, second_layer
+from agent.layers import OPERATOR, due, second_layer
 from agent.pictures import Batch, Pictures
 from agent.playbook.policy import BY_HAND, Policy
 from agent.pool import Pool
@@ -148,6 +148,7 @@ class Game:
                                  slots=setting.slots)
         self.held: list[Solution] = []  # they want vectors that are not there yet
         self.strange_files = False  # have been told of
+        self.layers = sum(entry.operator == OPERATOR for entry in state.entries)
         self.closed: list[Entry] = []  # in the record, and not blended yet
         self.put_off: list[Solution] = []  # they miss the deadline unless they have all threads
         given = executor.threads if setting.device == "cpu" and setting.policy.threads else 1
@@ -386,13 +387,17 @@ class Game:
 
     def _layer(self) -> Solution | None:
         """A second layer upon the entries so far, where it is time for one."""
-        setting, running = self.setting, [candidate.solution for candidate in self.candidates]
+        setting = self.setting
         part = (self.clock() - setting.started) / (setting.deadline - setting.started)
-        number = due(self.state.entries, [*running, *self.put_off], part) if setting.policy.layers else None
-        if number is None:
+        if not (setting.policy.layers and due(self.layers, part)):
             return None
-        return second_layer(number, setting.arrays, self.state.entries, self.state.out_of_fold, self.state.test,
+        made = second_layer(self.layers, setting.arrays, self.state.entries, self.state.out_of_fold, self.state.test,
                             judge=self.judge, kind=setting.task.kind, seed=setting.seed)
+        self.layers += made is not None
+        if made is None or made.upon is None or self._fits(made):
+            return made
+        made.upon.file.unlink()
+        return None
 
     def _waiting(self) -> Solution | None:
         """What waited for vectors that are there now; else, where nothing runs, what was put off."""

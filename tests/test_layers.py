@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from agent.blend import Blend
-from agent.compete import Setting, State, compete
+from agent.compete import Game, Setting, State, compete
 from agent.export import export
 from agent.layers import AT, OPERATOR, due, second_layer
 from agent.playbook.policy import Policy
@@ -144,11 +144,23 @@ def test_it_is_shown_predictions_and_no_more(past_the_middle: tuple[Task, Arrays
     assert second_layer(0, arrays, by_a_model, state.out_of_fold, state.test, judge=judge, kind=task.kind, seed=7) is None
 
 
-def test_when_one_is_due(past_the_middle: tuple[Task, Arrays, State, Scripted]) -> None:
-    entries = past_the_middle[2].entries
-    assert due(entries[:4], [], AT[0] - 0.01) is None
-    assert due(entries[:4], [], AT[0]) == 0
-    assert due(entries, [], AT[0]) is None  # the first is there
-    assert due(entries, [], AT[1]) == 1
-    running = Solution("", OPERATOR, "", "lightgbm")
-    assert due(entries, [running, running], 1.0) is None
+def test_when_one_is_due() -> None:
+    assert not due(0, AT[0] - 0.01)
+    assert due(0, AT[0])
+    assert not due(1, AT[0])
+    assert due(1, AT[1])
+    assert not due(len(AT), 1.0)
+
+
+def test_one_that_cannot_end_in_time_is_not_written_again_and_again(past_the_middle: tuple[Task, Arrays, State, Scripted]) -> None:
+    task, arrays, state, _ = past_the_middle
+    now = time.monotonic()
+    setting = Setting(task, arrays, arrays.folder, KIT, "late", deadline=now + 1e-3, started=now - 1.0)
+    slow = [replace(entry, cost_wall_seconds=500.0) for entry in state.entries[:4]]
+    with executor("local") as local, Record(arrays.folder / "late.db") as record:
+        game = Game(setting, record, local, Scripted([]), Quiet(), time.monotonic,
+                    State(slow, state.out_of_fold, state.test, state.fold_scores))
+        for tried in (1, 2, 3, 3):
+            assert game.next_job() is None
+            assert game.layers == tried
+    assert not list(arrays.data.glob("upon-*"))

@@ -152,7 +152,7 @@ def test_when_one_is_due() -> None:
     assert not due(len(AT), 1.0)
 
 
-def test_one_that_cannot_end_in_time_is_not_written_again_and_again(past_the_middle: tuple[Task, Arrays, State, Scripted]) -> None:
+def test_one_that_cannot_end_in_time_is_written_once(past_the_middle: tuple[Task, Arrays, State, Scripted]) -> None:
     task, arrays, state, _ = past_the_middle
     now = time.monotonic()
     setting = Setting(task, arrays, arrays.folder, KIT, "late", deadline=now + 1e-3, started=now - 1.0)

@@ -392,7 +392,8 @@ class Game:
         if not (setting.policy.layers and due(self.layers, part)):
             return None
         made = second_layer(self.layers, setting.arrays, self.state.entries, self.state.out_of_fold, self.state.test,
-                            judge=self.judge, kind=setting.task.kind, seed=setting.seed)
+                            judge=self.judge, kind=setting.task.kind, seed=setting.seed,
+                            foreign=[name for name, _ in setting.policy.tools])
         self.layers += made is not None
         if made is None or made.upon is None or self._fits(made):
             return made

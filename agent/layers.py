@@ -2,7 +2,7 @@
 (Wolpert, Stacked Generalization, 1992). Written by the host from recipes alone: code of a model's could leave signs in its
 predictions that tell one fold's labels to another."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,14 +30,19 @@ def due(begun: int, part: float) -> bool:
 
 def second_layer(
     number: int, arrays: Arrays, entries: Sequence[Entry], out_of_fold: Mapping[int, np.ndarray], test: Mapping[int, np.ndarray],
-    *, judge: Metric, kind: str, seed: int,
+    *, judge: Metric, kind: str, seed: int, foreign: Collection[str] = (),
 ) -> Solution | None:
-    """The solution, its columns written below the run's data; None where predictions of all rows are not there, or too many."""
+    """The solution, its columns written below the run's data; None where predictions of all rows are not there, or too many.
+
+    number: how many there were; out_of_fold, test: entry number -> (n_train,) or (n_train, k), (n_test,) or (n_test, k);
+    foreign: blocks that a playbook brought, whose recipes are no more trusted than a model's code."""
     if arrays.final or not arrays.validated.all():
         return None
-    sound = [entry for entry in entries if entry.status == "ok" and entry.score is not None and entry.number in out_of_fold
-             and entry.number and entry.params.get("recipe") and not entry.params.get("upon")]
-    boosters = [recipe for entry in sound if (recipe := Recipe.from_json(entry.params["recipe"])).model == "boosters.lightgbm"]
+    done = [entry for entry in entries if entry.status == "ok" and entry.score is not None and entry.number in out_of_fold]
+    recipes = {entry.number: Recipe.from_json(entry.params["recipe"]) for entry in done
+               if entry.params.get("recipe") and not entry.params.get("upon")}
+    sound = [entry for entry in done if entry.number in recipes and not any(map(recipes[entry.number].has, foreign))]
+    boosters = [recipes[entry.number] for entry in sound if recipes[entry.number].model == "boosters.lightgbm"]
     width = arrays.prediction_width[0] if arrays.prediction_width else 1
     shown = _best(sound, judge, min(MOST, COLUMNS // width))
     rows = arrays.n_train + arrays.n_test

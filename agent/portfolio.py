@@ -204,13 +204,14 @@ def _others(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...]) -
         moves.append((Recipe("linear.regularised", basic, {"splines": 6}), "Smooth curves, added up"))
     shown = (SEEN, *(block for block in basic if block != IMAGE)) if traits.photographs else basic
     net = [(Recipe("nets.mlp", shown), "A smooth net errs where trees do not")] if traits.rows <= NET_ROWS and numbers else []
-    moves += net if _is_smooth(traits) or traits.photographs else []
+    early = _is_smooth(traits) or traits.photographs
+    moves += net if early else []
     if traits.rows <= KERNEL_ROWS and traits.numeric >= 2 and not _is_smooth(traits):
         moves.append((Recipe("linear.support_vectors", basic), "A kernel machine on few rows"))
     moves += [] if voted else [(Recipe("forests.extra_trees", rich), "Randomised trees for diversity")]
     if traits.rows <= NET_ROWS // 2 and 2 <= traits.numeric <= WIDE:
         moves.append((Recipe("neighbours.knn", basic), "Near rows have near labels"))
-    moves += [move for move in net if move not in moves]
+    moves += [] if early else net
     if traits.rows <= NET_ROWS and (numbers or traits.photographs):
         moves.append((Recipe("nets.tabm", shown), "An ensemble of nets in one"))
     if traits.photographs and traits.image == 1:

@@ -142,6 +142,8 @@ def test_it_is_shown_predictions_and_no_more(past_the_middle: tuple[Task, Arrays
     made.upon.file.unlink()
     by_a_model = [replace(entry, params={**entry.params, "recipe": None}) if entry.number == 3 else entry for entry in first]
     assert second_layer(0, arrays, by_a_model, state.out_of_fold, state.test, judge=judge, kind=task.kind, seed=7) is None
+    assert second_layer(0, arrays, first, state.out_of_fold, state.test, judge=judge, kind=task.kind, seed=7,
+                        foreign=["encoders.levels"]) is None  # as if a playbook had brought the block
 
 
 def test_when_one_is_due() -> None:

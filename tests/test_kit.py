@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -226,6 +227,26 @@ def test_boosters_search_their_rounds(model: str, kind: str, capsys: pytest.Capt
     answer = MODELS[model](train, target_of(kind, train), predict, task, learning_rate=0.3)
     answer_is_sound(answer, 5, kind, task)
     assert "best_rounds=" in capsys.readouterr().out
+
+
+def test_one_look_for_the_rounds_goes_to_its_end_before_another_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small table is looked at three times where there is time for it; a third of the time each would end them all early."""
+    allowed: list[float] = []
+    engine = boosters._catboost
+
+    def slow(table: boosters.Table, goal: losses.Goal, plan: boosters.Plan, task: SimpleNamespace, settings: dict[str, object],
+             ) -> boosters.Fitted:
+        allowed.append(plan.stop_at - time.monotonic())
+        if plan.held is not None:
+            time.sleep(0.6)
+        return engine(table, goal, replace(plan, rounds=3), task, settings)
+
+    monkeypatch.setattr(boosters, "_catboost", slow)
+    train = frame(120, 0)
+    boosters.catboost(train, target_of("regression", train), frame(5, 1), card("regression", seconds_left=2.0))
+    looks = len(allowed) - 1  # the last one fits all rows
+    assert looks == 1 and allowed[0] > 0.7
+    assert allowed[1] > 0.2
 
 
 @pytest.mark.parametrize("model", ["lightgbm", "xgboost", "catboost"])

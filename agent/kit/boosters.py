@@ -309,7 +309,7 @@ def _search(
     for part in range(tries):
         start = time.monotonic()
         held = splits.held_out(train, target, task, part=part)
-        plan = _searching(goal, held, settings, start + (end - start) / (tries - part))
+        plan = _searching(goal, held, settings, end)  # one look to its end is worth more than three cut short
         predictor, used = engine(table, goal, plan, task, settings)
         found.append(used)
         spent = time.monotonic() - start
@@ -342,7 +342,7 @@ def _searching(goal: Goal, held: np.ndarray, settings: dict[str, Any], stop_at: 
     most = round(200 / settings["learning_rate"])
     if goal.classes > 20:
         most = max(50, round(most * 20 / goal.classes))
-    patience = max(20, round(2.5 / settings["learning_rate"]))
+    patience = max(60, round(7.5 / settings["learning_rate"]))
     rows = np.flatnonzero(~held)
     if not held.any():
         return Plan(rows, None, round(10 / settings["learning_rate"]), patience, stop_at)

@@ -24,6 +24,8 @@ SMALL = 3_000  # rows x classes below which one holdout is too noisy to choose t
 FASTEST = 0.2  # learning rate beyond which a short fit is not worth having
 NATIVE = 10  # levels up to which a categorical is split on as it is
 LARGEST_SUMS = 250 << 20  # bytes that CatBoost may keep sums in; of 430 MB it asks for 4.2 GB, of 260 for 2.1
+LOOK = 0.36  # of a fit's time for the look: the refits that take its rounds over have half of the time
+CUT_FASTER = 1.5  # times the learning rate where the time was over before the rounds were found
 HEAVY = 50_000  # cells x classes from which a fit is timed before it is planned
 
 ROUNDS = ("n_estimators", "iterations", "num_boost_round")  # the libraries' names for `rounds`
@@ -68,10 +70,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Search:
-    """What early stopping found: rounds for all rows, the last stopped model (its holdout, its rounds), seconds that a
-    fit on all rows takes."""
+    """What early stopping found: rounds for all rows and by how much faster to learn in them, the last stopped model (its
+    holdout, its rounds), seconds that a fit on all rows takes."""
 
     rounds: int
+    faster: float
     predict: Callable[[pd.DataFrame], np.ndarray]
     part: int
     used: int
@@ -234,9 +237,11 @@ def _boost(
             return _bagged(engine, table, goal, task, settings, splits.fold_numbers(train, target, task, inner_folds))
         search = None if rounds else _search(engine, table, goal, task, settings, train, target)
         best = rounds or (search.rounds if search else _blind_rounds(settings))
-        if search and search.seconds > 0.9 * losses.seconds(goal):  # no time to refit
+        if search and search.seconds > 1.2 * losses.seconds(goal):  # no time to refit, though that has no rows to judge
             _choose(settings, [search.used], part=search.part)
             return search.predict(table.predict)
+        if search:
+            settings["learning_rate"] *= search.faster
         return _refit(engine, table, goal, task, settings, best)
 
     return losses.solve(target, task, len(predict), fit)
@@ -304,19 +309,24 @@ def _search(
     if len(train) < 40:
         return None
     found: list[int] = []
+    cut = False
     tries = 3 if len(train) * goal.classes < SMALL else 1
-    end = time.monotonic() + 0.5 * losses.seconds(goal)
-    for part in range(tries):
+    end = time.monotonic() + LOOK * losses.seconds(goal)
+    for look in range(tries):
         start = time.monotonic()
-        held = splits.held_out(train, target, task, part=part)
+        held = splits.held_out(train, target, task, part=look)
         plan = _searching(goal, held, settings, end)  # one look to its end is worth more than three cut short
-        predictor, used = engine(table, goal, plan, task, settings)
+        fitted = engine(table, goal, plan, task, settings)
+        late = time.monotonic() > end
+        if found and late:
+            break
+        cut, part, (predictor, used), spent = late, look, fitted, time.monotonic() - start
         found.append(used)
-        spent = time.monotonic() - start
         if time.monotonic() + spent > end:
             break
-    share = float(np.median(found)) / (used + plan.patience)  # the search went on for its patience
-    return Search(max(1, round(1.1 * float(np.median(found)))), predictor, part, used, 1.4 * spent * share)
+    rounds = float(np.median(found))
+    seconds = 1.4 * spent * rounds / (used + plan.patience)  # the search went on for its patience
+    return Search(max(1, round(1.1 * rounds)), CUT_FASTER if cut else 1.0, predictor, part, used, seconds)
 
 
 def _blind_rounds(settings: dict[str, Any]) -> int:

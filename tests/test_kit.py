@@ -229,8 +229,12 @@ def test_boosters_search_their_rounds(model: str, kind: str, capsys: pytest.Capt
     assert "best_rounds=" in capsys.readouterr().out
 
 
-def test_one_look_for_the_rounds_goes_to_its_end_before_another_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A small table is looked at three times where there is time for it; a third of the time each would end them all early."""
+@pytest.mark.parametrize("takes, looks, rate", [(0.0, 3, 0.05), (0.7, 1, 0.05), (1.2, 1, 0.075)])
+def test_one_look_for_the_rounds_goes_to_its_end_before_another_begins(
+    takes: float, looks: int, rate: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A small table is looked at three times where there is time for it; a third of the time each would end them all early.
+    A look that time ended says to learn faster, in as many rounds."""
     allowed: list[float] = []
     engine = boosters._catboost
 
@@ -238,15 +242,15 @@ def test_one_look_for_the_rounds_goes_to_its_end_before_another_begins(monkeypat
              ) -> boosters.Fitted:
         allowed.append(plan.stop_at - time.monotonic())
         if plan.held is not None:
-            time.sleep(0.6)
+            time.sleep(takes)
         return engine(table, goal, replace(plan, rounds=3), task, settings)
 
     monkeypatch.setattr(boosters, "_catboost", slow)
     train = frame(120, 0)
-    boosters.catboost(train, target_of("regression", train), frame(5, 1), card("regression", seconds_left=2.0))
-    looks = len(allowed) - 1  # the last one fits all rows
-    assert looks == 1 and allowed[0] > 0.7
-    assert allowed[1] > 0.2
+    boosters.catboost(train, target_of("regression", train), frame(5, 1), card("regression", seconds_left=3.5))
+    assert len(allowed) == looks + 1  # the last one fits all rows
+    assert allowed[0] > 0.9
+    assert f'"learning_rate":{rate}' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("model", ["lightgbm", "xgboost", "catboost"])

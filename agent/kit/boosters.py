@@ -81,6 +81,21 @@ class Search:
     seconds: float
 
 
+@dataclass
+class Watch:
+    """Follows the judged loss of a fit, which falls: the round after which it was lowest, and when to wait no longer. After
+    many rounds a fit that still gains does so rarely: it is waited for a third of the rounds that brought the best."""
+
+    plan: Plan
+    lowest: float = math.inf
+    best: int = 0
+
+    def over(self, rounds: int, loss: float) -> bool:
+        if loss < self.lowest:
+            self.lowest, self.best = loss, rounds
+        return rounds >= self.best + self.plan.patience + self.best // 3 or time.monotonic() > self.plan.stop_at
+
+
 Fitted = tuple[Callable[[pd.DataFrame], np.ndarray], int]  # how to predict, rounds used
 Engine = Callable[[Table, Goal, Plan, SimpleNamespace, dict[str, Any]], Fitted]
 
@@ -325,7 +340,7 @@ def _search(
         if time.monotonic() + spent > end:
             break
     rounds = float(np.median(found))
-    seconds = 1.4 * spent * rounds / (used + plan.patience)  # the search went on for its patience
+    seconds = 1.4 * spent * (1.0 if cut else rounds / (4 / 3 * used + plan.patience))  # a look goes on for its patience
     return Search(max(1, round(1.1 * rounds)), CUT_FASTER if cut else 1.0, predictor, part, used, seconds)
 
 
@@ -352,7 +367,7 @@ def _searching(goal: Goal, held: np.ndarray, settings: dict[str, Any], stop_at: 
     most = round(200 / settings["learning_rate"])
     if goal.classes > 20:
         most = max(50, round(most * 20 / goal.classes))
-    patience = max(60, round(7.5 / settings["learning_rate"]))
+    patience = max(20, round(2.5 / settings["learning_rate"]))
     rows = np.flatnonzero(~held)
     if not held.any():
         return Plan(rows, None, round(10 / settings["learning_rate"]), patience, stop_at)
@@ -432,20 +447,24 @@ def _lightgbm(table: Table, goal: Goal, plan: Plan, task: SimpleNamespace, param
             free_raw_data=False,
         )
 
+    watch = Watch(plan)
+
+    def after_iteration(environment: Any) -> None:
+        results = environment.evaluation_result_list or []
+        if watch.over(environment.iteration + 1, results[0][2] if results else math.nan):
+            raise lgb.callback.EarlyStopException(environment.iteration, results)
+
     def in_time(environment: Any) -> None:
         if time.monotonic() > plan.stop_at:
-            raise lgb.callback.EarlyStopException(environment.iteration, environment.evaluation_result_list or [])
+            raise lgb.callback.EarlyStopException(environment.iteration, [])
 
     fit_on = table.once("lightgbm", goal, plan.rows, dataset)
-    judged: list[Any] = []
-    callbacks: list[Any] = [in_time]
-    score = None
+    judged, callback, score = list[Any](), in_time, None
     if plan.held is not None:
-        judged = [dataset(plan.held, fit_on)]
-        callbacks.insert(0, lgb.early_stopping(plan.patience, verbose=False))
+        judged, callback = [dataset(plan.held, fit_on)], after_iteration
         score = _cox_score if goal.loss == "cox" else None
-    model = lgb.train(settings, fit_on, plan.rounds, valid_sets=judged, callbacks=callbacks, feval=score)
-    best = model.best_iteration if plan.held is not None and model.best_iteration > 0 else model.current_iteration()
+    model = lgb.train(settings, fit_on, plan.rounds, valid_sets=judged, callbacks=[callback], feval=score)
+    best = watch.best or model.current_iteration()
     return lambda frame: np.asarray(model.predict(frame, num_iteration=best, num_threads=task.threads)), best
 
 
@@ -509,14 +528,11 @@ def _xgboost(table: Table, goal: Goal, plan: Plan, task: SimpleNamespace, params
         part = frame if which is None else frame.iloc[which]
         return xgb.DMatrix(part, labels, weight=weights, enable_categorical=True, nthread=task.threads)
 
-    evals: list[Any] = []
-    callbacks: list[Any] = [_ending(plan)]
-    if plan.held is not None:
-        evals = [(matrix(table.train, plan.held), "held")]
-        callbacks.insert(0, xgb.callback.EarlyStopping(rounds=plan.patience))
+    evals = [] if plan.held is None else [(matrix(table.train, plan.held), "held")]
+    watch = Watch(plan)
     fit_on = table.once("xgboost", goal, plan.rows, lambda rows: matrix(table.train, rows))
-    model = xgb.train(settings, fit_on, plan.rounds, evals=evals, callbacks=callbacks, verbose_eval=False)
-    best = model.best_iteration + 1 if plan.held is not None else model.num_boosted_rounds()
+    model = xgb.train(settings, fit_on, plan.rounds, evals=evals, callbacks=[_ending(watch)], verbose_eval=False)
+    best = watch.best or model.num_boosted_rounds()
     margin = goal.loss == "cox"
     return lambda frame: model.predict(matrix(frame), output_margin=margin, iteration_range=(0, best)), best
 
@@ -545,23 +561,25 @@ def _accelerated(table: Table, goal: Goal, plan: Plan, task: SimpleNamespace, pa
         return made
 
     evals = [] if plan.held is None else [(matrix(table.train, plan.held), "held")]
-    callbacks = [] if plan.held is None else [xgb.callback.EarlyStopping(rounds=plan.patience)]
-    callbacks.append(_ending(plan))
+    watch = Watch(plan)
     fit_on = matrix(table.train, plan.rows)
-    model = xgb.train(settings, fit_on, plan.rounds, evals=evals, callbacks=callbacks, verbose_eval=False)
-    best = model.best_iteration + 1 if plan.held is not None else model.num_boosted_rounds()
+    model = xgb.train(settings, fit_on, plan.rounds, evals=evals, callbacks=[_ending(watch)], verbose_eval=False)
+    best = watch.best or model.num_boosted_rounds()
     return lambda frame: -model.predict(matrix(frame), output_margin=True, iteration_range=(0, best)), best
 
 
-def _ending(plan: Plan) -> Any:
-    """A callback of XGBoost's that ends the training when its time is over."""
+def _ending(watch: Watch) -> Any:
+    """A callback of XGBoost's that ends the training when the watch says so, or its time is over."""
     import xgboost as xgb
 
-    class InTime(xgb.callback.TrainingCallback):
+    class Ending(xgb.callback.TrainingCallback):
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-            return time.monotonic() > plan.stop_at
+            if not evals_log:
+                return time.monotonic() > watch.plan.stop_at
+            (losses_of_rounds,) = evals_log["held"].values()
+            return watch.over(epoch + 1, losses_of_rounds[-1])
 
-    return InTime()
+    return Ending()
 
 
 def _borders(table: Table, goal: Goal, settings: dict[str, Any], most: int) -> int:
@@ -606,11 +624,14 @@ def _catboost(table: Table, goal: Goal, plan: Plan, task: SimpleNamespace, param
     }
     if not cuda and table.train.shape[1] >= 10:
         settings.setdefault("rsm", 0.4)
-    settings.setdefault("border_count", _borders(table, goal, settings, 128 if len(plan.rows) > 20_000 else 254))
+    fine = 128 if len(plan.rows) > 20_000 else int(np.clip(len(plan.rows) // 16, 64, 254))  # few rows: borders cost most
+    settings.setdefault("border_count", _borders(table, goal, settings, fine))
     if not table.categorical:
         settings = {name: value for name, value in settings.items() if name not in ("max_ctr_complexity", "one_hot_max_size")}
-    if plan.held is not None:
-        settings |= {"od_type": "Iter", "od_wait": plan.patience}
+    if plan.held is None:
+        settings["metric_period"] = plan.rounds  # for a callback the library copies all that it measured, every round
+    else:
+        settings |= {"od_type": "Iter", "od_wait": 2 * plan.patience}
 
     def pool(frame: pd.DataFrame, which: np.ndarray | None = None) -> Any:
         labels = None if which is None else goal.labels[which]

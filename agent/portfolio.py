@@ -31,7 +31,7 @@ KERNEL_ROWS = 6_000
 WIDE = 400
 CONTEXT_ROWS, CONTEXT_COLUMNS = 50_000, 300  # that a pretrained model for tables is asked about
 SEVERAL = ("multilabel", "multiregression")  # a kernel machine for each of them takes too long
-FEW_CLASSES = 10  # with which a kernel machine, one for each pair of them, is the quickest model of images
+FEW_CLASSES = 10  # with which a kernel machine, one for each pair of them, is the quickest model of images; of more, a linear one
 MANY_CLASSES = 30  # least squares take a tenth of logistic regression's time there
 
 
@@ -75,9 +75,10 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
     else:
         first = [*mark, *seen]
     moves = special + first if _is_mostly_text(traits) else first + special
-    moves += _boosters(traits, basic, rich)
-    moves += _pretrained(traits, basic)
-    moves += _others(traits, basic, rich)
+    later = [*_boosters(traits, basic, rich), *_pretrained(traits, basic), *_others(traits, basic, rich)]
+    if traits.kind == "multiclass" and traits.classes > FEW_CLASSES:  # of which boosters grow a tree each, every round
+        later.sort(key=lambda move: move[0].model != "linear.regularised")
+    moves += later
     return [(_seasonal(recipe), hypothesis) for recipe, hypothesis in moves] if traits.one_year and traits.datetime else moves
 
 

@@ -113,6 +113,16 @@ def test_effects_of_levels_are_no_early_entry_where_numbers_are_most_of_the_tabl
     assert any(recipe.model == "linear.biases" for recipe, _ in opening(traits)) == there
 
 
+@pytest.mark.parametrize(
+    ("kind", "classes", "sooner"), [("multiclass", 30, True), ("multiclass", 5, False), ("binary", 2, False)],
+)
+def test_of_many_classes_a_linear_view_comes_before_what_grows_a_tree_for_each(kind: str, classes: int, sooner: bool) -> None:
+    traits = Traits(**{**vars(TRAITS), "kind": kind, "metric": "log_loss", "classes": classes, "text": 0})
+    models = [recipe.model for recipe, _ in opening(traits)]
+    assert models[0] == "boosters.lightgbm"
+    assert (models.index("linear.regularised") < models.index("boosters.catboost")) == sooner
+
+
 def test_an_operator_that_has_nothing_new_does_not_end_the_search() -> None:
     """A second seed is always new, whatever the bandit thinks of it."""
     entries = [entry(1, Recipe("linear.biases"), 0.8)]

@@ -236,14 +236,15 @@ def test_one_look_for_the_rounds_goes_to_its_end_before_another_begins(
     """A small table is looked at three times where there is time for it; a third of the time each would end them all early.
     A look that time ended says to learn faster, in as many rounds."""
     allowed: list[float] = []
-    engine = boosters._catboost
+    now, engine = [1000.0], boosters._catboost
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
 
     def slow(table: boosters.Table, goal: losses.Goal, plan: boosters.Plan, task: SimpleNamespace, settings: dict[str, object],
              ) -> boosters.Fitted:
-        allowed.append(plan.stop_at - time.monotonic())
-        if plan.held is not None:
-            time.sleep(takes)
-        return engine(table, goal, replace(plan, rounds=3), task, settings)
+        allowed.append(plan.stop_at - now[0])
+        fitted = engine(table, goal, replace(plan, rounds=3), task, settings)
+        now[0] += takes if plan.held is not None else 0.0
+        return fitted
 
     monkeypatch.setattr(boosters, "_catboost", slow)
     train = frame(120, 0)
@@ -251,6 +252,18 @@ def test_one_look_for_the_rounds_goes_to_its_end_before_another_begins(
     assert len(allowed) == looks + 1  # the last one fits all rows
     assert allowed[0] > 0.9
     assert f'"learning_rate":{rate}' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("model", "option", "metrics"), [("lightgbm", "metric", "auc"), ("xgboost", "eval_metric", ["logloss", "auc"])],
+)
+def test_a_metric_that_rises_is_followed_upwards(
+    model: str, option: str, metrics: object, capsys: pytest.CaptureFixture[str],
+) -> None:
+    train, task = frame(2_000, 0), card("binary")
+    MODELS[model](train, target_of("binary", train), frame(5, 1), task, learning_rate=0.02, **{option: metrics})
+    found = json.loads(capsys.readouterr().out.split("best_rounds=")[1].splitlines()[0])
+    assert found["rounds"][0] > 20  # the first rounds are the worst by it
 
 
 @pytest.mark.parametrize("model", ["lightgbm", "xgboost", "catboost"])

@@ -28,6 +28,7 @@ LOOK = 0.36  # of a fit's time for the look: the refits that take its rounds ove
 CUT_FASTER = 1.5  # times the learning rate where the time was over before the rounds were found
 HEAVY = 50_000  # cells x classes from which a fit is timed before it is planned
 
+RISING = ("auc", "aucpr", "pre", "map", "ndcg")  # XGBoost's metrics of which more is better
 ROUNDS = ("n_estimators", "iterations", "num_boost_round")  # the libraries' names for `rounds`
 LIGHTGBM_NAMES = {  # scikit-learn interface's name: LightGBM's own, so that an option replaces its default
     "min_child_samples": "min_data_in_leaf",
@@ -450,8 +451,9 @@ def _lightgbm(table: Table, goal: Goal, plan: Plan, task: SimpleNamespace, param
     watch = Watch(plan)
 
     def after_iteration(environment: Any) -> None:
-        results = environment.evaluation_result_list or []
-        if watch.over(environment.iteration + 1, results[0][2] if results else math.nan):
+        results = environment.evaluation_result_list
+        _, _, judged_by, rises = results[0][:4]
+        if watch.over(environment.iteration + 1, -judged_by if rises else judged_by):
             raise lgb.callback.EarlyStopException(environment.iteration, results)
 
     def in_time(environment: Any) -> None:
@@ -576,8 +578,8 @@ def _ending(watch: Watch) -> Any:
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
             if not evals_log:
                 return time.monotonic() > watch.plan.stop_at
-            (losses_of_rounds,) = evals_log["held"].values()
-            return watch.over(epoch + 1, losses_of_rounds[-1])
+            name, of_rounds = list(evals_log["held"].items())[-1]  # of several metrics the library goes by the last
+            return watch.over(epoch + 1, -of_rounds[-1] if name.split("@")[0] in RISING else of_rounds[-1])
 
     return Ending()
 

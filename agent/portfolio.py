@@ -26,11 +26,13 @@ WHOLE_SEEN = Block("backbone.vectors", {"components": 0})
 CAREFUL = {"learning_rate": 0.03, "num_leaves": 15, "feature_fraction": 0.5, "min_child_samples": 10}
 RANDOM_SPLITS = {**CAREFUL, "extra_trees": True, "feature_fraction": 1.0}
 FEW_ROWS = 20_000
+FOREST_ROWS = 10_000
 NET_ROWS = 60_000
 KERNEL_ROWS = 6_000
 WIDE = 400
 CONTEXT_ROWS, CONTEXT_COLUMNS = 50_000, 300  # that a pretrained model for tables is asked about
 SEVERAL = ("multilabel", "multiregression")  # a kernel machine for each of them takes too long
+Moves = list[tuple[Recipe, str]]
 FEW_CLASSES = 10  # with which a kernel machine, one for each pair of them, is the quickest model of images; of more, a linear one
 MANY_CLASSES = 30  # least squares take a tenth of logistic regression's time there
 
@@ -75,11 +77,25 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
     else:
         first = [*mark, *seen]
     moves = special + first if _is_mostly_text(traits) else first + special
-    later = [*_boosters(traits, basic, rich), *_pretrained(traits, basic), *_others(traits, basic, rich)]
-    if traits.kind == "multiclass" and traits.classes > FEW_CLASSES:  # of which boosters grow a tree each, every round
-        later.sort(key=lambda move: move[0].model != "linear.regularised")
-    moves += later
+    moves += _by_turns(traits, _boosters(traits, basic, rich), _pretrained(traits, basic), _others(traits, basic, rich))
     return [(_seasonal(recipe), hypothesis) for recipe, hypothesis in moves] if traits.one_year and traits.datetime else moves
+
+
+def _by_turns(traits: Traits, boosters: Moves, pretrained: Moves, others: Moves) -> Moves:
+    """Two boosters, then a forest and a net: a blend gains more from what errs elsewhere than from a third booster. Of a
+    smooth table the net is first, and of many classes boosters are last, since they grow a tree for each, every round. Of
+    more rows a forest takes longer than boosters."""
+    many = traits.kind == "multiclass" and traits.classes > FEW_CLASSES
+    if traits.image or _is_mostly_text(traits) or (traits.rows > FOREST_ROWS and not many):
+        return [*boosters, *pretrained, *others]
+    wanted = ("nets.mlp", "forests.extra_trees") if _is_smooth(traits) else ("forests.extra_trees", "nets.mlp")
+    early = [move for model in wanted for move in others if move[0].model == model]
+    others = [move for move in others if move not in early]
+    if many:
+        linear = [move for move in others if move[0].model == "linear.regularised"]
+        return [*early, *linear, *boosters, *pretrained, *(move for move in others if move not in linear)]
+    before = early[:1] if _is_smooth(traits) else []
+    return [*before, *boosters[:2], *early[len(before):], *boosters[2:], *pretrained, *others]
 
 
 def _seasonal(recipe: Recipe) -> Recipe:
@@ -126,7 +142,7 @@ def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str
     if traits.categorical + traits.coded >= 2 and traits.top_levels > 200 and traits.numeric <= WIDE:
         coded = (LEVELS,) if traits.coded else ()
         moves.append((Recipe("linear.biases", coded), "Levels with many rows have effects that add up"))
-    if _is_smooth(traits):
+    if traits.pixels and _is_smooth(traits):
         moves.append((Recipe("linear.support_vectors", basic), "A kernel machine on few rows of like numbers"))
     return moves
 
@@ -207,7 +223,7 @@ def _others(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...]) -
     net = [(Recipe("nets.mlp", shown), "A smooth net errs where trees do not")] if traits.rows <= NET_ROWS and numbers else []
     early = _is_smooth(traits) or traits.photographs
     moves += net if early else []
-    if traits.rows <= KERNEL_ROWS and traits.numeric >= 2 and not _is_smooth(traits):
+    if traits.rows <= KERNEL_ROWS and traits.numeric >= 2 and not (traits.pixels and _is_smooth(traits)):
         moves.append((Recipe("linear.support_vectors", basic), "A kernel machine on few rows"))
     moves += [] if voted else [(Recipe("forests.extra_trees", rich), "Randomised trees for diversity")]
     if traits.rows <= NET_ROWS // 2 and 2 <= traits.numeric <= WIDE:

@@ -25,8 +25,9 @@ Folds = tuple[tuple[Rows, Rows], ...]
 TIME_WORDS = re.compile(r"(?i)(^|[_\W])(date|day|week|month|year|yr|time|timestamp|epoch|period|quarter)s?($|[_\W])")
 ENTITIES = ("patient", "subject", "person", "user", "customer", "client", "speaker", "author", "participant", "session")
 SAME_ENTITIES = 0.05  # a column whose levels in train are had by fewer test rows names entities, and test has others
-LARGE_FOLDS = 3
+FOLDS, LARGE_FOLDS = 5, 3
 LARGE_ROWS = 50_000  # three folds instead of five: the time buys better models, and the folds are large enough
+DEAR = 200_000  # rows times classes, of more than ten classes, that are treated as large data are
 RARE_ROWS = 100  # of the rarer class that each fold should validate
 TENTHS = 10  # large data: each of the three folds validates a tenth of the rows, so that its model knows nine tenths
 SHIFTED = 0.65  # adversarial AUC above which the plan warns
@@ -79,7 +80,7 @@ def design(
         raise TaskError("train.csv and test.csv share no usable feature column: ids, constants and repeats are none")
     if len(train) < 4:
         raise TaskError(f"train.csv has {len(train)} rows with a target; a validation plan needs at least 4")
-    count = folds or (LARGE_FOLDS if len(train) > LARGE_ROWS else 5)
+    count = folds or (LARGE_FOLDS if len(train) > LARGE_ROWS else FOLDS)
     rng = np.random.default_rng(seed)
     together_by = _group_column(task, train, test, roles)[0]
     auc, columns = adversarial(train, test, {c: r for c, r in roles.items() if c != together_by}, seed=seed,
@@ -140,6 +141,8 @@ def _shuffled(task: Task, train: pd.DataFrame, count: int, rng: np.random.Genera
     key, scheme, why = _strata(task, train)
     count, why = _fewer_for_rare(task, key, min(count, len(train) // 2), why)
     parts = _parts(count, key, task)
+    if task.kind == "multiclass" and count == FOLDS and _many_of_many(key):
+        count, parts = LARGE_FOLDS, TENTHS
     fold = _deal(key, parts, rng, even=task.kind in CLASSED)
     if task.kind in CLASSED:  # the only row of a class stays among the fit rows: no fold can learn and validate it
         _, codes, sizes = np.unique(key, return_inverse=True, return_counts=True)
@@ -151,6 +154,12 @@ def _parts(count: int, key: np.ndarray, task: Task) -> int:
     """Into how many parts rows are dealt, of which `count` are validated: all where a class is rare."""
     rare = task.kind == "binary" and np.bincount(key).min() < TENTHS * RARE_ROWS
     return TENTHS if len(key) > LARGE_ROWS and count == LARGE_FOLDS and not rare else count
+
+
+def _many_of_many(key: np.ndarray) -> bool:
+    """Whether rows times classes, which is what a booster's time grows with, are as dear as large data, and no class is rare."""
+    sizes = np.bincount(key)
+    return bool(len(sizes) > 10 and len(key) * len(sizes) > DEAR and sizes.min() >= TENTHS * 10)
 
 
 def _folds(count: int, parts: int) -> str:

@@ -123,6 +123,16 @@ def test_of_many_classes_a_linear_view_comes_before_what_grows_a_tree_for_each(k
     assert (models.index("linear.regularised") < models.index("boosters.catboost")) == sooner
 
 
+@pytest.mark.parametrize(("numbers", "categorical", "places"), [(6, 4, [3, 4]), (20, 0, [4, 1])])
+def test_a_forest_and_a_net_come_before_a_third_booster_and_the_net_first_where_numbers_are_smooth(
+    numbers: int, categorical: int, places: list[int],
+) -> None:
+    traits = Traits(**{**vars(TRAITS), "text": 0, "datetime": 0, "numeric": numbers, "categorical": categorical})
+    models = [recipe.model for recipe, _ in opening(traits) if not recipe.model.startswith("linear.biases")]
+    assert [models.index("forests.extra_trees"), models.index("nets.mlp")] == places
+    assert models.count("forests.extra_trees") == models.count("nets.mlp") == 1
+
+
 def test_an_operator_that_has_nothing_new_does_not_end_the_search() -> None:
     """A second seed is always new, whatever the bandit thinks of it."""
     entries = [entry(1, Recipe("linear.biases"), 0.8)]

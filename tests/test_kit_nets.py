@@ -167,6 +167,35 @@ def test_a_replay_repeats_how_time_passed(
     np.testing.assert_allclose(first, again, rtol=0, atol=1e-9)
 
 
+def test_members_are_as_many_as_time_has_steps_for(capsys: pytest.CaptureFixture[str]) -> None:
+    from agent.kit.packed import PackedMLP
+
+    def network(count: int) -> PackedMLP:
+        return PackedMLP(count, 3, [], 1, width=64, depth=2, dropout=0.0, activation="mish", periodic=False)
+
+    def loss(net: PackedMLP) -> torch.Tensor:
+        return net(torch.ones(net.members, 512, 3), torch.zeros(net.members, 512, 0, dtype=torch.int64)).square().mean()
+
+    assert nets.affordable(network, loss, 2, 6, 0.0) == 2 and nets.affordable(network, loss, 2, 6, 1e3) == 6
+    train, predict = a_frame(300), a_frame(20, seed=1)
+    target, options = a_target(train, "binary"), {"epochs": 4, "width": 16}
+    for model, left, count in ((nets.mlp, 1e4, 8), (nets.mlp, 0.0, 1), (nets.tabm, 1e4, 16), (nets.tabm, 0.0, 4)):
+        model(train, target, predict, a_card(seconds_left=left), **options)
+        made = [line for line in capsys.readouterr().out.splitlines() if line.startswith("choice members=")]
+        assert made == [f"choice members={count}"]
+
+
+def test_members_of_another_fold_and_of_a_fit_that_is_repeated_are_taken_over(capsys: pytest.CaptureFixture[str]) -> None:
+    train, predict = a_frame(300), a_frame(20, seed=1)
+    target, options = a_target(train, "binary"), {"epochs": 4, "width": 16}
+    first = nets.mlp(train, target, predict, a_card(hints=[["members", 3], ["ticks", []]]), **options)
+    made = [line.removeprefix("choice ").split("=") for line in capsys.readouterr().out.splitlines()]
+    assert [name for name, _ in made] == ["members", "ticks"] and made[0][1] == "3"
+    replay = [[name, json.loads(value)] for name, value in made]
+    np.testing.assert_allclose(first, nets.mlp(train, target, predict, a_card(replay=replay), **options), rtol=0, atol=1e-9)
+    assert "choice members=3" in capsys.readouterr().out
+
+
 def test_training_stops_when_the_clock_says_so() -> None:
     from agent.kit.heads import head_of
     from agent.kit.packed import PackedMLP

@@ -274,6 +274,18 @@ def test_large_data_validate_three_tenths_so_that_models_know_nine(tmp_path: Pat
     assert rare.validated.all() and len(rare.folds) == 3
 
 
+@pytest.mark.parametrize(("classes", "rare", "tenths"), [(26, False, True), (26, True, False), (4, False, False)])
+def test_many_rows_of_many_classes_are_large_data(tmp_path: Path, classes: int, rare: bool, tenths: bool) -> None:
+    labels = np.array([*"abcdefghijklmnopqrstuvwxyz"])[np.arange(10_000) % classes]
+    train = rows(10_000).assign(y=np.where((labels == "b") & (np.arange(10_000) > 500), "a", labels) if rare else labels)
+    folder = write_folder(tmp_path, train, rows(100, first=10_000))
+    *_, plan = planned(folder)
+    sizes = [(len(fit), len(held)) for fit, held in plan.folds]
+    assert sizes == [(9_000, 1_000)] * 3 if tenths else len(sizes) == 5
+    *_, asked = planned(folder, folds=4)
+    assert len(asked.folds) == 4
+
+
 def test_threads_on_both_sides_of_the_folds_are_seen_where_the_test_has_others(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     words = [f"word{i}" for i in range(3000)]

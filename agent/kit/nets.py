@@ -4,7 +4,9 @@ Numbers, dates (as elapsed days), flags of missing values and categories are use
 Torch is imported when a model is called, not before.
 """
 
+import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +17,7 @@ import pandas as pd
 from . import clock, columns, splits
 
 SHARE = 0.75  # of the seconds left that training and its forecast of predicting may take
+ENOUGH = 0.5  # of the planned steps that are to be made in time: networks that trained less gain by being fewer
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,11 @@ def mlp(
     """Predictions of a packed ensemble of RealMLP-style networks, in the shape that the card demands.
 
     Members train side by side, each on the rows outside a holdout of its own, and keep their best
-    epoch. What is None follows the number of rows and the kind of task. Never trains past `max_seconds` or the seconds
-    left.
+    epoch. What is None follows the number of rows and the kind of task; `members` is also what half of the planned
+    steps have time for, by a few steps that are timed. Never trains past `max_seconds` or the seconds left.
     """
     import torch
+    from torch import Tensor
 
     from .heads import head_of
     from .packed import PackedMLP
@@ -61,29 +65,39 @@ def mlp(
 
     ends = clock.deadline(task, SHARE)
     device = device_of(task)
-    torch.manual_seed(task.seed)
     data, head = tables(train, predict), head_of(target, task, smoothing=smoothing)
-    count = members or default_members(len(train))
-    held = holdouts(train, target, task, count)
     classify = head.kind in ("softmax", "logistic")
     numeric = data.numbers[0].shape[1]
-    net = PackedMLP(
-        count,
-        numeric,
-        data.levels,
-        head.outputs,
-        width=width or default_width(len(train)),
-        depth=depth,
-        dropout=dropout,
-        sigma=sigma,
-        activation=activation,
-        periodic=numeric <= 40 if periodic is None else periodic,
-    ).to(device)
     inputs, unseen = (tuple(torch.as_tensor(p[i], device=device) for p in (data.numbers, data.codes)) for i in (0, 1))
-    net.start_from(*(part[:512].expand(count, *part[:512].shape) for part in inputs))
+    y = torch.as_tensor(head.encoded, device=device)
     size = batch or default_batch(len(train))
+    epochs = epochs or default_epochs(len(train), size)
+
+    def network(count: int) -> PackedMLP:
+        torch.manual_seed(task.seed)
+        net = PackedMLP(
+            count,
+            numeric,
+            data.levels,
+            head.outputs,
+            width=width or default_width(len(train)),
+            depth=depth,
+            dropout=dropout,
+            sigma=sigma,
+            activation=activation,
+            periodic=numeric <= 40 if periodic is None else periodic,
+        ).to(device)
+        net.start_from(*(part[:512].expand(count, *part[:512].shape) for part in inputs))
+        return net
+
+    def step(net: PackedMLP) -> Tensor:
+        return head.loss(net(*(part[:size].expand(net.members, *part[:size].shape) for part in inputs)), y[None, :size])
+
+    pace = _pace(len(train), size, epochs, min(max_seconds, ends - time.monotonic()))
+    count = members or _members(task, network, step, 1, default_members(len(train)), pace)
+    net = network(count)
     plan = Plan(
-        epochs=epochs or default_epochs(len(train), size),
+        epochs=epochs,
         batch=size,
         lr=lr or (0.04 if classify else 0.1),
         weight_decay=weight_decay,
@@ -91,7 +105,7 @@ def mlp(
         seconds=min(max_seconds, ends - time.monotonic()),
         ticks=clock.chosen(task, "ticks"),
     )
-    y = torch.as_tensor(head.encoded, device=device)
+    held = holdouts(train, target, task, count)
     fit(net, inputs, y, held, head, plan, seed=task.seed, predict_rows=len(predict))
     return head.decode(raw_outputs(net, unseen, count))
 
@@ -102,7 +116,7 @@ def tabm(
     predict: pd.DataFrame,
     task: SimpleNamespace,
     *,
-    members: int = 16,
+    members: int | None = None,
     width: int = 192,
     depth: int = 2,
     epochs: int | None = None,
@@ -118,9 +132,11 @@ def tabm(
     """Predictions of TabM (Gorishniy et al. 2025, arXiv 2410.24210, package `tabm`) in the shape that the card demands.
 
     `members` batch-ensembled networks share weights and one holdout, a fifth of the train rows, on which the best
-    epoch of their mean is chosen. Never trains past `max_seconds` or the seconds left.
+    epoch of their mean is chosen; None: 16, or as few as 4 where half of the planned steps have no time for more. Never
+    trains past `max_seconds` or the seconds left.
     """
     import torch
+    from torch import Tensor
 
     from .batch_ensemble import TabMNetwork
     from .heads import head_of
@@ -128,28 +144,73 @@ def tabm(
 
     ends = clock.deadline(task, SHARE)
     device = device_of(task)
-    torch.manual_seed(task.seed)
     data, head = tables(train, predict), head_of(target, task, smoothing=smoothing)
-    held = holdouts(train, target, task, 1)
-    net = TabMNetwork(
-        data.numbers[0].shape[1], data.levels, head.outputs,
-        members=members, width=width, depth=depth, dropout=dropout, embedding=embedding,
-    ).to(device)
     inputs, unseen = (tuple(torch.as_tensor(p[i], device=device) for p in (data.numbers, data.codes)) for i in (0, 1))
+    y = torch.as_tensor(head.encoded, device=device)
     size = batch or default_batch(len(train))
+    epochs = epochs or default_epochs(len(train), size)
+
+    def network(count: int) -> TabMNetwork:
+        torch.manual_seed(task.seed)
+        return TabMNetwork(
+            data.numbers[0].shape[1], data.levels, head.outputs,
+            members=count, width=width, depth=depth, dropout=dropout, embedding=embedding,
+        ).to(device)
+
+    def step(net: TabMNetwork) -> Tensor:
+        return head.loss(net(*(part[None, :size] for part in inputs)), y[None, :size])
+
+    pace = _pace(len(train), size, epochs, min(max_seconds, ends - time.monotonic()))
+    net = network(members or _members(task, network, step, 4, 16, pace))
     plan = Plan(
-        epochs=epochs or default_epochs(len(train), size), batch=size, lr=lr, weight_decay=weight_decay,
+        epochs=epochs, batch=size, lr=lr, weight_decay=weight_decay,
         schedule="onecycle", patience=patience, seconds=min(max_seconds, ends - time.monotonic()),
         ticks=clock.chosen(task, "ticks"),
     )
-    y = torch.as_tensor(head.encoded, device=device)
-    fit(net, inputs, y, held, head, plan, seed=task.seed, predict_rows=len(predict))
+    fit(net, inputs, y, holdouts(train, target, task, 1), head, plan, seed=task.seed, predict_rows=len(predict))
     return head.decode(raw_outputs(net, unseen, 1))
 
 
 def default_members(n: int) -> int:
     """How many networks to train side by side: small tables afford more."""
     return 8 if n <= 5_000 else 4 if n <= 40_000 else 2
+
+
+def _members(
+    task: SimpleNamespace, network: Callable[[int], Any], loss: Callable[[Any], Any], least: int, most: int, pace: float,
+) -> int:
+    """As many as the fit that this one repeats had, or another fold of the run, or as are affordable; printed as a choice."""
+    known = clock.chosen(task, "members") or clock.hinted(task, "members")
+    count = known or affordable(network, loss, least, most, pace)
+    clock.choose("members", count)
+    return int(count)
+
+
+def _pace(rows: int, size: int, epochs: int, seconds: float) -> float:
+    """Seconds that a step of `size` rows may take for enough of the planned steps to be made: four fifths of the rows train."""
+    return seconds / (ENOUGH * epochs * math.ceil(0.8 * rows / size))
+
+
+def affordable(network: Callable[[int], Any], loss: Callable[[Any], Any], least: int, most: int, pace: float) -> int:
+    """How many members take no more than `pace` seconds a step: the fewest and the most are timed on networks that are
+    thrown away, what lies between is interpolated. loss: of a network on a batch."""
+    import torch
+
+    def seconds(count: int) -> float:
+        net, times = network(count).train(), []
+        optimizer = torch.optim.AdamW(net.groups(1e-3, 0.0), fused=True)
+        for _ in range(3):
+            begun = time.monotonic()
+            optimizer.zero_grad(set_to_none=True)
+            value = loss(net)
+            value.backward()
+            optimizer.step()
+            value.item()  # by then a GPU is done
+            times.append(time.monotonic() - begun)
+        return min(times[1:])
+
+    few, many = seconds(least), seconds(most)
+    return int(np.clip(least + (most - least) * (pace - few) / max(many - few, 1e-9), least, most))
 
 
 def default_width(n: int) -> int:

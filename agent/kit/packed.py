@@ -37,6 +37,7 @@ class PackedMLP(nn.Module):
         dimension: int = 8,
     ) -> None:
         super().__init__()
+        self.members = members
         self.embeddings = nn.ParameterList(torch.randn(members, count, dimension) for count in levels)
         self.periodic = _Periodic(members, numeric, sigma) if periodic else None
         size = numeric * (4 if periodic else 1) + dimension * len(levels)

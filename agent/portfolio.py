@@ -142,7 +142,7 @@ def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str
     if traits.categorical + traits.coded >= 2 and traits.top_levels > 200 and traits.numeric <= WIDE:
         coded = (LEVELS,) if traits.coded else ()
         moves.append((Recipe("linear.biases", coded), "Levels with many rows have effects that add up"))
-    if traits.pixels and _is_smooth(traits):
+    if _is_smooth_picture(traits):
         moves.append((Recipe("linear.support_vectors", basic), "A kernel machine on few rows of like numbers"))
     return moves
 
@@ -175,8 +175,13 @@ def _is_mostly_text(traits: Traits) -> bool:
 
 def _is_smooth(traits: Traits) -> bool:
     """Few rows, mostly numbers: where kernels and nets outdo trees."""
-    few = traits.rows <= KERNEL_ROWS and traits.numeric >= 8
+    few = traits.rows <= FOREST_ROWS and traits.numeric >= 8
     return few and traits.categorical + traits.text + traits.datetime <= traits.numeric // 8
+
+
+def _is_smooth_picture(traits: Traits) -> bool:
+    """Pixels in columns, of so few rows that a kernel machine is the quickest good model of them."""
+    return traits.pixels and traits.rows <= KERNEL_ROWS and _is_smooth(traits)
 
 
 def _boosters(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...]) -> list[tuple[Recipe, str]]:
@@ -223,7 +228,7 @@ def _others(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...]) -
     net = [(Recipe("nets.mlp", shown), "A smooth net errs where trees do not")] if traits.rows <= NET_ROWS and numbers else []
     early = _is_smooth(traits) or traits.photographs
     moves += net if early else []
-    if traits.rows <= KERNEL_ROWS and traits.numeric >= 2 and not (traits.pixels and _is_smooth(traits)):
+    if traits.rows <= KERNEL_ROWS and traits.numeric >= 2 and not _is_smooth_picture(traits):
         moves.append((Recipe("linear.support_vectors", basic), "A kernel machine on few rows"))
     moves += [] if voted else [(Recipe("forests.extra_trees", rich), "Randomised trees for diversity")]
     if traits.rows <= NET_ROWS // 2 and 2 <= traits.numeric <= WIDE:

@@ -24,7 +24,7 @@ SUPERVISED = frozenset({
     "forecast.past", "recommend.features", "groups.within",
 })  # blocks that also take the target, cross-fitted inside the train rows
 
-LOOKING = frozenset({"boosters", "linear", "text"})
+LOOKING = frozenset({"boosters", "forests", "linear", "text"})
 
 MAKERS = ("encoders.levels", "groups.within", "sentences.vectors", "backbone.vectors", "images.features", "sound.features",
           "signal.features", "calendar.features", "features.dates", "encoders.rare", "encoders.pairs", "calendar.lags",

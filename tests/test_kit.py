@@ -644,6 +644,23 @@ def test_all_train_rows_are_put_into_bins_once_and_it_changes_nothing(library: s
     assert read.count(2_500) == 3  # twice to time it
 
 
+@pytest.mark.parametrize(("noise", "pure"), [(0.0, True), (2.0, False)])
+def test_a_forest_looks_for_how_pure_its_leaves_are_to_be(noise: float, pure: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"x": rng.uniform(size=600), "z": rng.uniform(size=600)})
+    target = pd.Series(10 * np.sin(8 * rows["x"]) + noise * 5 * rng.normal(size=600))
+    task = card("regression", roles={"x": "numeric", "z": "numeric"})
+    forests.extra_trees(rows, target, rows, task, trees=10)
+    made = dict(line.removeprefix("choice ").split("=") for line in capsys.readouterr().out.splitlines())
+    found = json.loads(made["splits"])
+    assert (found["min_samples_leaf"] == 1) == pure
+    told = SimpleNamespace(**{**vars(task), "hints": [["splits", {"min_samples_leaf": 7, "max_features": 0.5}]]})
+    forests.extra_trees(rows, target, rows, told, trees=10)
+    assert '"min_samples_leaf":7' in capsys.readouterr().out
+    forests.extra_trees(rows, target, rows, task, trees=10, min_samples_leaf=2)
+    assert "splits" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("kind", "metric", "pure"), [("multiclass", "f1_macro", True), ("multiclass", "log_loss", False),
                                                       ("binary", "f1", False)])
 def test_leaves_are_pure_where_right_answers_of_several_classes_count(kind: str, metric: str, pure: bool) -> None:

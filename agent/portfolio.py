@@ -83,19 +83,16 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
 
 def _by_turns(traits: Traits, boosters: Moves, pretrained: Moves, others: Moves) -> Moves:
     """Two boosters, then a forest and a net: a blend gains more from what errs elsewhere than from a third booster. Of a
-    smooth table the net is first, and of many classes boosters are last, since they grow a tree for each, every round. Of
-    more rows a forest takes longer than boosters."""
+    smooth table forest and net are first, and of many classes a linear model too, since boosters grow a tree for each of
+    them every round. Of more rows a forest takes longer than boosters."""
     many = traits.kind == "multiclass" and traits.classes > FEW_CLASSES
     if traits.image or _is_mostly_text(traits) or (traits.rows > FOREST_ROWS and not many):
         return [*boosters, *pretrained, *others]
-    wanted = ("nets.mlp", "forests.extra_trees") if _is_smooth(traits) else ("forests.extra_trees", "nets.mlp")
-    early = [move for model in wanted for move in others if move[0].model == model]
+    first = ["forests.extra_trees", "nets.mlp", *(["linear.regularised"] if many else [])]
+    early = [move for model in first for move in others if move[0].model == model]
     others = [move for move in others if move not in early]
-    if many:
-        linear = [move for move in others if move[0].model == "linear.regularised"]
-        return [*early, *linear, *boosters, *pretrained, *(move for move in others if move not in linear)]
-    before = early[:1] if _is_smooth(traits) else []
-    return [*before, *boosters[:2], *early[len(before):], *boosters[2:], *pretrained, *others]
+    begun = 0 if many or _is_smooth(traits) else 2
+    return [*boosters[:begun], *early, *boosters[begun:], *pretrained, *others]
 
 
 def _seasonal(recipe: Recipe) -> Recipe:

@@ -182,13 +182,14 @@ def test_choices_are_read_from_each_folds_part_of_the_log(begun: Begin) -> None:
 
 def test_a_member_is_rebuilt_with_the_choices_and_the_threads_of_the_run(tmp_path: Path, begun: Begin) -> None:
     task, arrays = begun(ahead)
-    log = "".join(f"--- fold {fold}: ok \nchoice trees=20\n" for fold in range(arrays.fits))
+    found = 'choice splits={"min_samples_leaf":5,"max_features":0.5}\nchoice trees=20\n'
+    log = "".join(f"--- fold {fold}: ok \n{found}" for fold in range(arrays.fits))
     call = "forests.random_forest(train, target, predict, task) if print('threads', task.threads) is None else None"
     fits = [Fit(fold, 2 if fold == arrays.fits - 1 else 1, False, 300, 1.0, 1.0) for fold in range(arrays.fits)]
     solution = logged(task, arrays, call, log, fits)
     done = run_alone(solution, task.folder, tmp_path / "elsewhere")
     assert done.returncode == 0, done.stderr
-    assert "choice trees=20\n" in done.stdout and "threads 2\n" in done.stdout and "threads 1\n" not in done.stdout
+    assert found in done.stdout and "threads 2\n" in done.stdout and "threads 1\n" not in done.stdout
 
 
 def logged(task: Task, arrays: Arrays, call: str, log: str, fits: Iterable[Fit] = ()) -> Path:

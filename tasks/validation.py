@@ -27,7 +27,9 @@ ENTITIES = ("patient", "subject", "person", "user", "customer", "client", "speak
 SAME_ENTITIES = 0.05  # a column whose levels in train are had by fewer test rows names entities, and test has others
 FOLDS, LARGE_FOLDS = 5, 3
 LARGE_ROWS = 50_000  # three folds instead of five: the time buys better models, and the folds are large enough
-DEAR = 200_000  # rows times classes, of more than ten classes, that are treated as large data are
+FEW_CLASSES = 10  # with which boosters are quick enough
+DEAR = 200_000  # rows times classes, of more classes, from which they are treated as large data are
+LEAST_ROWS = 10  # of each class that a tenth of the rows should then hold
 RARE_ROWS = 100  # of the rarer class that each fold should validate
 TENTHS = 10  # large data: each of the three folds validates a tenth of the rows, so that its model knows nine tenths
 SHIFTED = 0.65  # adversarial AUC above which the plan warns
@@ -159,7 +161,7 @@ def _parts(count: int, key: np.ndarray, task: Task) -> int:
 def _many_of_many(key: np.ndarray) -> bool:
     """Whether rows times classes, which is what a booster's time grows with, are as dear as large data, and no class is rare."""
     sizes = np.bincount(key)
-    return bool(len(sizes) > 10 and len(key) * len(sizes) > DEAR and sizes.min() >= TENTHS * 10)
+    return bool(len(sizes) > FEW_CLASSES and len(key) * len(sizes) > DEAR and sizes.min() >= TENTHS * LEAST_ROWS)
 
 
 def _folds(count: int, parts: int) -> str:

@@ -39,6 +39,7 @@ from tasks.submission import write_submission
 BLEND_KEPT = 1.0      # seconds kept back for the last blend
 UNVALIDATED = 2.0     # times what the folds took, that a fit on all rows may take
 ALIKE = 0.25          # by how much the rows of two folds may differ for one to take over what the other chose
+SHORTENED = 0.7       # of what its family took, that a model which is told its seconds makes do with
 GIB = 1 << 30
 
 PRIOR = '''"""A constant: what to answer when nothing is known."""
@@ -414,9 +415,10 @@ class Game:
         return wanted - {vectors.block for vectors in self.vectors if vectors.ready}
 
     def _fits(self, solution: Solution) -> bool:
-        """Can it finish before the deadline, going by what its family has cost in this run?"""
-        slots = min(self.setting.slots, self.setting.arrays.fits)
-        return self._expected(solution) / slots * 1.1 < self.left()
+        """Can it finish before the deadline, going by what its family has cost in this run? A model that is told its seconds
+        makes do with less of them."""
+        slots, part = min(self.setting.slots, self.setting.arrays.fits), SHORTENED if solution.looks else 1.1
+        return self._expected(solution) / slots * part < self.left()
 
     def _late(self, solution: Solution) -> bool:
         """Would it finish too late beside others?"""

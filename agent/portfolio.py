@@ -29,7 +29,7 @@ FEW_ROWS = 20_000
 FOREST_ROWS = 10_000
 NET_ROWS = 60_000
 KERNEL_ROWS = 6_000
-WIDE = 400
+WIDE, NARROW = 400, 5
 CONTEXT_ROWS, CONTEXT_COLUMNS = 50_000, 300  # that a pretrained model for tables is asked about
 SEVERAL = ("multilabel", "multiregression")  # a kernel machine for each of them takes too long
 Moves = list[tuple[Recipe, str]]
@@ -194,7 +194,7 @@ def _boosters(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...])
                       "Amounts whose spread grows with their mean: Poisson's loss"))
         moves.append((Recipe("boosters.lightgbm", rich, {**careful, "objective": "tweedie"}), "Amounts, many of them zero"))
     moves.append((Recipe("boosters.xgboost", rich), "Another booster for diversity"))
-    if careful and rich != basic:
+    if careful and rich != basic and traits.columns > NARROW:
         moves.append((Recipe("boosters.lightgbm", basic, careful), "Smaller trees on fewer columns each: less variance"))
     if careful and traits.columns <= WIDE and not traits.image:
         whole = {**careful, "feature_fraction": 1.0}

@@ -371,6 +371,37 @@ def test_target_means_do_not_leak(grouped: bool) -> None:
     assert abs(roc_auc_score(target, left["id_mean0"]) - 0.5) < 0.05
 
 
+def test_means_are_taken_of_the_categoricals_with_most_levels() -> None:
+    random = np.random.default_rng(0)
+    train = pd.DataFrame({f"c{levels}": pd.Categorical(random.integers(0, levels, 300).astype(str)) for levels in (3, 30, 9)})
+    roles = dict.fromkeys(train.columns, "categorical")
+    target = pd.Series(random.integers(0, 4, 300))
+    task = card("multiclass", classes=[0, 1, 2, 3], roles=roles)
+    left, _ = encoders.target_mean(train, target, train.head(1), task, most=8)
+    assert [name for name in left.columns if "_mean" in name] == [f"c{levels}_mean{j}" for levels in (30, 9) for j in range(4)]
+    one, _ = encoders.target_mean(train, target, train.head(1), task, most=2)
+    assert "c30_mean3" in one.columns and "c9_mean0" not in one.columns
+
+
+@pytest.mark.parametrize("model", ["lightgbm", "xgboost"])
+def test_levels_of_many_rows_are_split_on_and_those_of_few_are_not(model: str) -> None:
+    random = np.random.default_rng(0)
+    slope = random.normal(0, 1, 30)
+
+    def rows(count: int) -> tuple[pd.DataFrame, pd.Series]:
+        level, x = random.integers(0, 30, count), random.normal(0, 1, count)
+        shown = pd.Categorical(level.astype(str), categories=[str(known) for known in range(30)])
+        return pd.DataFrame({"level": shown, "x": x}), pd.Series(slope[level] * x)  # of which a level's mean tells nothing
+
+    task = card("regression", roles={"level": "categorical", "x": "numeric"})
+    (many, truth), (few, fewer), (test, wanted) = rows(12_000), rows(3_000), rows(500)
+    split, meant = (float(np.var(MODELS[model](many, truth, test, task, rounds=80, **options) - wanted) / np.var(wanted))
+                    for options in ({}, {"native": 10}))
+    assert split < 0.3 < 0.6 < meant
+    assert np.array_equal(MODELS[model](few, fewer, test, task, rounds=9),
+                          MODELS[model](few, fewer, test, task, rounds=9, native=10))
+
+
 def test_text_scores_do_not_leak() -> None:
     random = np.random.default_rng(0)
     words = np.array([f"w{k}" for k in range(500)])

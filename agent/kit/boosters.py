@@ -23,6 +23,8 @@ from .losses import Goal
 SMALL = 3_000  # rows x classes below which one holdout is too noisy to choose the rounds on
 FASTEST = 0.2  # learning rate beyond which a short fit is not worth having
 NATIVE = 10  # levels up to which a categorical is split on as it is
+ROWS_A_LEVEL = 300  # on average, from which one of more levels is too: what is chance in few rows is none in many
+NARROW = 5  # columns up to which every tree is shown all: one that lacks a fifth of them misses how they act together
 LARGEST_SUMS = 250 << 20  # bytes that CatBoost may keep sums in; of 430 MB it asks for 4.2 GB, of 260 for 2.1
 LOOK = 0.36  # of a fit's time for the look: the refits that take its rounds over have half of the time
 CUT_FASTER = 1.5  # times the learning rate where the time was over before the rounds were found
@@ -109,12 +111,12 @@ def lightgbm(
     *,
     rounds: int | None = None,
     inner_folds: int = 0,
-    native: int = NATIVE,
+    native: int | None = None,
     **params: Any,
 ) -> np.ndarray:
     """Predictions of LightGBM; its own names for params (num_leaves, min_child_samples, cat_smooth, ...).
 
-    Categoricals of more than `native` levels are replaced by cross-fitted means of the target.
+    Categoricals of more than `native` levels (10, or more of many rows) are replaced by cross-fitted means of the target.
     """
     train, predict = _means_for_many(train, target, predict, task, native)
     return _boost(_lightgbm, train, target, predict, task, rounds, inner_folds, params)
@@ -128,12 +130,12 @@ def xgboost(
     *,
     rounds: int | None = None,
     inner_folds: int = 0,
-    native: int = NATIVE,
+    native: int | None = None,
     **params: Any,
 ) -> np.ndarray:
     """Predictions of XGBoost; its own names for params (max_depth, min_child_weight, ...).
 
-    Categoricals of more than `native` levels are replaced by cross-fitted means of the target.
+    Categoricals of more than `native` levels (10, or more of many rows) are replaced by cross-fitted means of the target.
     """
     train, predict = _means_for_many(train, target, predict, task, native)
     return _boost(_xgboost, train, target, predict, task, rounds, inner_folds, params)
@@ -161,7 +163,7 @@ def aft(
     *,
     rounds: int | None = None,
     inner_folds: int = 0,
-    native: int = NATIVE,
+    native: int | None = None,
     **params: Any,
 ) -> np.ndarray:
     """Risks of XGBoost's accelerated failure times (Barnwal et al. 2020) for survival; other kinds as `xgboost`.
@@ -174,9 +176,11 @@ def aft(
 
 
 def _means_for_many(
-    train: pd.DataFrame, target: pd.Series | pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, native: int
+    train: pd.DataFrame, target: pd.Series | pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace,
+    native: int | None,
 ) -> columns.Frames:
     """Means of the target for levels that are many: split on natively they fit what is chance in their few rows."""
+    native = max(NATIVE, len(train) // ROWS_A_LEVEL) if native is None else native
     names = [name for name in columns.named(train, task, "categorical") if train[name].nunique() > native]
     missing = [name for name in names if f"{name}_mean0" not in train.columns]
     if missing:
@@ -426,7 +430,7 @@ def _lightgbm(table: Table, goal: Goal, plan: Plan, task: SimpleNamespace, param
         "min_data_in_leaf": 20 if rows > 1000 else 5 + rows // 70,
         "bagging_fraction": 0.8,
         "bagging_freq": 1,
-        "feature_fraction": 0.8,
+        "feature_fraction": 0.8 if table.train.shape[1] > NARROW else 1.0,
         "lambda_l2": 1.0,
         "min_data_per_group": int(np.clip(rows // 200, 5, 100)),
         "num_threads": task.threads,
@@ -514,7 +518,7 @@ def _xgboost(table: Table, goal: Goal, plan: Plan, task: SimpleNamespace, params
         "max_depth": 6 if goal.classes < 50 else 4,
         "min_child_weight": 2,
         "subsample": 0.8,
-        "colsample_bytree": 0.8,
+        "colsample_bytree": 0.8 if table.train.shape[1] > NARROW else 1.0,
         "reg_lambda": 1.0,
         "tree_method": "hist",
         "nthread": task.threads,

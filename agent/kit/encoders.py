@@ -66,15 +66,19 @@ def target_mean(
     smoothing: float = 20,
     folds: int = 5,
     names: list[str] | None = None,
+    most: int = 64,
     drop: bool = False,
 ) -> Frames:
     """Adds `<name>_mean<j>`: the smoothed mean of the target within the level, from the other folds' rows only.
 
     j runs over the target's columns (classes), 8 at most. smoothing counts imagined rows of the overall mean.
-    Rows to predict get the means of all train rows. drop: leave the categoricals themselves out.
+    Rows to predict get the means of all train rows. names: of all categoricals those with most levels, so that there are
+    `most` columns at most. drop: leave the categoricals themselves out.
     """
-    names = names if names is not None else columns.named(train, task, "categorical")
     wanted = losses.target_columns(target, task)
+    if names is None:
+        by_levels = sorted(columns.named(train, task, "categorical"), key=lambda name: -train[name].nunique())
+        names = [name for name in train.columns if name in by_levels[:max(1, most // wanted.shape[1])]]
     number = splits.fold_numbers(train, target, task, folds)
     left, right = {}, {}
     for name in names:

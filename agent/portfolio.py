@@ -83,12 +83,12 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
 
 def _by_turns(traits: Traits, boosters: Moves, pretrained: Moves, others: Moves) -> Moves:
     """Two boosters, then a forest and a net: a blend gains more from what errs elsewhere than from a third booster. Of a
-    smooth table forest and net are first, and of many classes a linear model too, since boosters grow a tree for each of
-    them every round. Of more rows a forest takes longer than boosters."""
+    smooth table forest and net are first, and of many classes the net, the forest and a linear model, since trees split on
+    each class. Of more rows a forest takes longer than boosters."""
     many = traits.kind == "multiclass" and traits.classes > FEW_CLASSES
     if traits.image or _is_mostly_text(traits) or (traits.rows > FOREST_ROWS and not many):
         return [*boosters, *pretrained, *others]
-    first = ["forests.extra_trees", "nets.mlp", *(["linear.regularised"] if many else [])]
+    first = ["nets.mlp", "forests.extra_trees", "linear.regularised"] if many else ["forests.extra_trees", "nets.mlp"]
     early = [move for model in first for move in others if move[0].model == model]
     others = [move for move in others if move not in early]
     begun = 0 if many or _is_smooth(traits) else 2

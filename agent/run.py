@@ -76,6 +76,11 @@ class Options:
     def policy(self) -> Policy:
         return without(policy_in(self.playbook), self.without)
 
+    @property
+    def seconds(self) -> float:
+        """Of all processors together."""
+        return self.budget * max(1, self.slots)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -149,7 +154,7 @@ def prepare(folder: Path, options: Options, *, mind: Mind | None = None) -> Prep
     found = survey(train, test, id=task.id, targets=task.targets, text=task.text, assets=task.assets_folder)
     if mind:
         mind.reader.begin(task, found.roles, train, test)
-    plan = design(task, train, test, found.roles, seed=options.seed)
+    plan = design(task, train, test, found.roles, seed=options.seed, seconds=options.seconds)
     if mind:
         task, plan = _with_hints(task, plan, mind, train, test, found.roles, options)
     notes = (*task.inferred, *found.notes, *(f"{name} is left out: {why}" for name, why in found.dropped.items()))
@@ -170,7 +175,7 @@ def _with_hints(
     if (revised.group, revised.time) == (task.group, task.time):
         return revised, plan
     try:
-        return revised, design(revised, train, test, roles, seed=options.seed)
+        return revised, design(revised, train, test, roles, seed=options.seed, seconds=options.seconds)
     except TaskError:  # what a column's values allow is the plan's to say
         return task, plan
 

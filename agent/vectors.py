@@ -29,6 +29,7 @@ def fit_predict(train, target, predict, task):
 BLOCKS = ("sentences.vectors", "backbone.vectors")  # of the kit, that look vectors up
 PIECE_SECONDS = 6.0
 MOST = 0.6  # of the seconds left
+SMALL = 64   # pixels a side, which are worth all of the limit
 ROOM = 0.35  # of a limit, that a side larger than the smallest may take: twice the side is four times the time, and little gain
 
 
@@ -120,10 +121,9 @@ class Photographs:
         return prepared.keys_of(pixels.keys(values, SimpleNamespace(assets=str(self.assets))))
 
     def affording(self, seconds: float, limit: float) -> "Photographs | None":
-        """The largest side that leaves some of the time, else the smallest that can be had in it."""
+        """The largest side that leaves some of the time; a small one may take it all."""
         taken = {side: seconds * (side / self.side) ** 2 for side in backbone.SIDES}
-        sides = [side for side in backbone.SIDES if taken[side] <= ROOM * limit]
-        sides = sides or [side for side in backbone.SIDES[:1] if taken[side] <= limit]
+        sides = [side for side in backbone.SIDES if taken[side] <= (1.0 if side <= SMALL else ROOM) * limit]
         return replace(self, side=sides[-1]) if sides else None
 
 

@@ -5,6 +5,7 @@ An adversarial model (can train and test rows be told apart?) is part of the pla
 http://fastml.com/adversarial-validation-part-one/
 """
 
+import math
 import re
 import warnings
 from calendar import month_name
@@ -32,6 +33,7 @@ DEAR = 200_000  # rows times classes, of more classes, from which they are treat
 LEAST_ROWS = 10  # of each class that a tenth of the rows should then hold
 RARE_ROWS = 100  # of the rarer class that each fold should validate
 TENTHS = 10  # large data: each of the three folds validates a tenth of the rows, so that its model knows nine tenths
+HURRY = 500  # rows for each second of a run, from which large data have one such fold: one model's time is all that there is
 SHIFTED = 0.65  # adversarial AUC above which the plan warns
 NEARNESS_ROWS = 80
 FAR = 0.6  # share of pairs in which a validated text is nearer than a test text, from which the plan warns
@@ -73,10 +75,11 @@ class Plan:
 
 def design(
     task: Task, train: pd.DataFrame, test: pd.DataFrame, roles: dict[str, str], *, seed: int, folds: int | None = None,
+    seconds: float = math.inf,
 ) -> Plan:
     """The plan: forward in time where test is later, grouped where test has entities of its own, else stratified.
 
-    Raises TaskError when there is no feature, or too few rows for two folds.
+    seconds: processor time that the run will have. Raises TaskError when there is no feature, or too few rows for two folds.
     """
     if not roles:
         raise TaskError("train.csv and test.csv share no usable feature column: ids, constants and repeats are none")
@@ -91,7 +94,7 @@ def design(
     choice = choice or _grouped(task, train, test, roles, count, rng)
     choice = choice or _drifting(task, train, test, roles, count, auc, columns)
     plan = _with_two_classes(choice, task, train) if choice else None
-    plan = plan or _shuffled(task, train, count, rng)
+    plan = plan or _shuffled(task, train, count, rng, seconds)
     near = _nearer(plan, train, test, roles, seed)
     return replace(plan, adversarial_auc=auc, adversarial_columns=columns, nearer=near,
                    reasons=(*plan.reasons, *_verdict(plan, auc, columns), *_apart(near)))
@@ -139,12 +142,14 @@ def _verdict(plan: Plan, auc: float | None, columns: Sequence[str]) -> tuple[str
 
 # --- shuffled folds
 
-def _shuffled(task: Task, train: pd.DataFrame, count: int, rng: np.random.Generator) -> Plan:
+def _shuffled(task: Task, train: pd.DataFrame, count: int, rng: np.random.Generator, seconds: float = math.inf) -> Plan:
     key, scheme, why = _strata(task, train)
     count, why = _fewer_for_rare(task, key, min(count, len(train) // 2), why)
     parts = _parts(count, key, task)
     if task.kind == "multiclass" and count == FOLDS and _many_of_many(key):
         count, parts = LARGE_FOLDS, TENTHS
+    if parts == TENTHS and len(key) > HURRY * seconds:
+        count = 1
     fold = _deal(key, parts, rng, even=task.kind in CLASSED)
     if task.kind in CLASSED:  # the only row of a class stays among the fit rows: no fold can learn and validate it
         _, codes, sizes = np.unique(key, return_inverse=True, return_counts=True)
@@ -165,6 +170,8 @@ def _many_of_many(key: np.ndarray) -> bool:
 
 
 def _folds(count: int, parts: int) -> str:
+    if count == 1:
+        return f"one in {parts} rows, once, as the time is short for so many"
     return f"{count} folds" if parts == count else f"{count} folds of one in {parts} rows each"
 
 

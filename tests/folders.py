@@ -1,5 +1,6 @@
 """Competition folders for tests."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -41,12 +42,15 @@ def folder_with_target(path: Path, target: object, *, n: int = 60, sample: objec
     return write_folder(path, train, test, test[["id"]].assign(y=sample), toml=toml, description=description)
 
 
-def planned(folder: Path, *, seed: int = 0, folds: int | None = None) -> tuple[Task, Tables, Survey, Plan]:
+def planned(
+    folder: Path, *, seed: int = 0, folds: int | None = None, seconds: float = math.inf,
+) -> tuple[Task, Tables, Survey, Plan]:
     """The folder read and its validation planned."""
     task, tables = load(folder)
     found = survey(tables.train, tables.test, id=task.id, targets=task.targets, text=task.text,
                    assets=task.assets_folder)
-    return task, tables, found, design(task, tables.train, tables.test, found.roles, seed=seed, folds=folds)
+    return task, tables, found, design(task, tables.train, tables.test, found.roles, seed=seed, folds=folds,
+                                       seconds=seconds)
 
 
 def prepared(folder: Path, run: Path) -> tuple[Task, Tables, Survey, Arrays]:

@@ -108,7 +108,7 @@ def test_colour_depth_and_shape_do_not_matter(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("seconds", "limit", "side"), [
     (1.0, 100.0, 224), (6.0, 100.0, 224), (7.0, 100.0, 160), (15.0, 100.0, 128), (30.0, 100.0, 96), (60.0, 100.0, 64),
-    (220.0, 100.0, 64), (230.0, 100.0, None)])
+    (220.0, 100.0, 64), (230.0, 100.0, 48), (390.0, 100.0, 48), (410.0, 100.0, None)])
 def test_the_side_is_the_largest_that_leaves_time(seconds: float, limit: float, side: int | None) -> None:
     found = Photographs(Path("."), side=96).affording(seconds, limit)
     assert (found and found.side) == side
@@ -136,7 +136,7 @@ def read_all(folder: Path, run: Path, *, left: float = 1e9, seconds: float | Non
     return vectors, arrays.data, sides
 
 
-@pytest.mark.parametrize(("left", "sides"), [(1e9, [96, 224]), (9.0, [96, 64]), (1.0, [96])])
+@pytest.mark.parametrize(("left", "sides"), [(1e9, [96, 224]), (9.0, [96, 64]), (0.5, [96])])
 def test_images_are_read_without_labels_in_the_side_that_the_time_allows(
     folder: Path, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: float, sides: list[int],
 ) -> None:
@@ -176,9 +176,9 @@ def test_the_side_of_a_fit_is_what_its_time_allows_and_is_chosen_again(
 
     net, device = Tuned(pretrained(backbone._file(), fused=True), 1), torch.device("cpu")
     assert backbone._affordable(net, 1000, 10, 1e9, device, card(photographs)) == 224
-    assert backbone._affordable(net, 10**9, 10, 1.0, device, card(photographs)) == 64
+    assert backbone._affordable(net, 10**9, 10, 1.0, device, card(photographs)) == 48
     assert backbone._affordable(net, 1000, 50_000, 1e9, device, card(photographs)) == 64  # so many have no room
-    assert capsys.readouterr().out.splitlines() == ["choice side=224", "choice side=64", "choice side=64"]
+    assert capsys.readouterr().out.splitlines() == ["choice side=224", "choice side=48", "choice side=64"]
     assert backbone._affordable(net, 10**9, 10, 1.0, device, card(photographs, replay=[["side", 160]])) == 160
     with pytest.raises(ValueError, match="one image column is wanted, there are 0"):
         backbone._one(pd.DataFrame({"size": [1.0]}), card(photographs))

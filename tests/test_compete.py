@@ -155,6 +155,27 @@ def test_no_slot_waits_for_a_blend(folder: Path, tmp_path: Path, monkeypatch: py
     assert {free for entries, free in seen if entries < 4} == {0}, seen
 
 
+def test_of_more_rows_than_the_time_has_room_for_a_tenth_is_validated_once(tmp_path: Path) -> None:
+    rng, rows = np.random.default_rng(0), 52_000
+    frame = pd.DataFrame({"id": range(rows), "x": rng.normal(size=rows)})
+    frame["y"] = 3 * frame.x + rng.normal(size=rows)
+    place, held = tmp_path / "tall", slice(51_000, rows)
+    place.mkdir()
+    frame[:51_000].to_csv(place / "train.csv", index=False)
+    frame[held].drop(columns="y").to_csv(place / "test.csv", index=False)
+    frame[held][["id"]].assign(y=0.0).to_csv(place / "sample_submission.csv", index=False)
+    frame[held][["id", "y"]].to_csv(tmp_path / "answers.csv", index=False)
+    view = UntilEntered(3)
+    outcome = start(place, Options(budget=60.0, slots=1, answers=tmp_path / "answers.csv"), runs=tmp_path / "runs", view=view,
+                    started=view.clock(), clock=view.clock)
+    assert sorted(path.name for path in (outcome.folder / "data").glob("fold-*")) == ["fold-0"]
+    assert len(np.load(outcome.folder / "data" / "fold-0" / "fit.npy")) == 45_900
+    assert outcome.completed == 3 and outcome.honest is not None and abs(outcome.honest - 1) < 0.1
+    assert outcome.honest_standard_error is not None and 0 < outcome.honest_standard_error < 0.05
+    assert outcome.private is not None and abs(outcome.private - 1) < 0.1
+    assert (outcome.folder / "report.html").exists()
+
+
 def test_a_killed_run_goes_on_with_nothing_lost(folder: Path, tmp_path: Path, medalist: Command) -> None:
     command = [sys.executable, "-m", "agent.cli", "compete", str(folder), "--budget", "600"]
     run = subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL)

@@ -18,6 +18,7 @@ from agent.compete import Game
 from agent.run import Options, go_on, start
 from agent.view import Quiet
 from leaderboard.record import Entry, Record
+from tasks import validation
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 BUDGET = 300
@@ -155,7 +156,10 @@ def test_no_slot_waits_for_a_blend(folder: Path, tmp_path: Path, monkeypatch: py
     assert {free for entries, free in seen if entries < 4} == {0}, seen
 
 
-def test_of_more_rows_than_the_time_has_room_for_a_tenth_is_validated_once(tmp_path: Path) -> None:
+def test_of_more_rows_than_the_time_has_room_for_a_tenth_is_validated_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(validation, "HURRY", 80)  # 48,000 rows of 600 seconds
     rng, rows = np.random.default_rng(0), 52_000
     frame = pd.DataFrame({"id": range(rows), "x": rng.normal(size=rows)})
     frame["y"] = 3 * frame.x + rng.normal(size=rows)
@@ -166,8 +170,8 @@ def test_of_more_rows_than_the_time_has_room_for_a_tenth_is_validated_once(tmp_p
     frame[held][["id"]].assign(y=0.0).to_csv(place / "sample_submission.csv", index=False)
     frame[held][["id", "y"]].to_csv(tmp_path / "answers.csv", index=False)
     view = UntilEntered(3)
-    outcome = start(place, Options(budget=60.0, slots=1, answers=tmp_path / "answers.csv"), runs=tmp_path / "runs", view=view,
-                    started=view.clock(), clock=view.clock)
+    outcome = start(place, Options(budget=600.0, slots=1, answers=tmp_path / "answers.csv"), runs=tmp_path / "runs",
+                    view=view, started=view.clock(), clock=view.clock)
     assert sorted(path.name for path in (outcome.folder / "data").glob("fold-*")) == ["fold-0"]
     assert len(np.load(outcome.folder / "data" / "fold-0" / "fit.npy")) == 45_900
     assert outcome.completed == 3 and outcome.honest is not None and abs(outcome.honest - 1) < 0.1

@@ -417,7 +417,8 @@ class Game:
     def _fits(self, solution: Solution) -> bool:
         """Can it finish before the deadline, going by what its family has cost in this run? A model that is told its seconds
         makes do with less of them."""
-        slots, part = min(self.setting.slots, self.setting.arrays.fits), SHORTENED if solution.looks else 1.1
+        known = any(entry.number and entry.status == "ok" and entry.family == solution.family for entry in self.state.entries)
+        slots, part = min(self.setting.slots, self.setting.arrays.fits), SHORTENED if known and solution.looks else 1.1
         return self._expected(solution) / slots * part < self.left()
 
     def _late(self, solution: Solution) -> bool:

@@ -253,6 +253,15 @@ def test_nothing_is_begun_that_would_have_to_be_far_quicker_than_all_before_it(p
     assert len(made) == 2  # the first took 39.2 s
 
 
+@pytest.mark.parametrize(("told", "left", "begun"), [(True, 30.0, True), (True, 25.0, False), (False, 70.0, False)])
+def test_what_is_told_its_seconds_is_begun_with_less_than_its_family_took(
+    told: bool, left: float, begun: bool, play: Callable[..., list[Entry]],
+) -> None:
+    made = play(Recorded({1: 5.6, 2: 3.1}), 2, view=Stopped(lambda entry: BUDGET - left if entry.number else 0.0), told=told,
+                slots=1)
+    assert (len(made) == 3) == begun, slot_seconds(made[1])
+
+
 def test_the_first_entry_beside_the_constant_has_all_the_time_that_is_left(play: Callable[..., list[Entry]]) -> None:
     executor = Recorded({1: 5.6, 2: 3.1})
     made = play(executor, 1, view=Stopped(lambda entry: BUDGET - 6.0), slots=1)

@@ -182,10 +182,11 @@ def _is_smooth_picture(traits: Traits) -> bool:
 
 
 def _boosters(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...]) -> list[tuple[Recipe, str]]:
+    """CatBoost first where levels are many, but for pairs of users and items: what is known of either tells more."""
     catboost = (Recipe("boosters.catboost", basic), "Ordered target statistics of CatBoost on raw columns")
     careful = CAREFUL if traits.rows <= FEW_ROWS else {}
     featured = (Recipe("boosters.lightgbm", rich, careful), "Features that gain most often, into a careful LightGBM")
-    first = [catboost, featured] if traits.top_levels > 50 else [featured, catboost]
+    first = [catboost, featured] if traits.top_levels > 50 and not traits.paired else [featured, catboost]
     moves = first if rich != basic or careful else [catboost]
     if careful and not traits.image:
         moves.append((Recipe("boosters.lightgbm", basic, RANDOM_SPLITS), "Splits at random places: smoother than the best ones"))

@@ -133,6 +133,14 @@ def test_a_forest_and_a_net_come_before_a_third_booster_and_first_where_numbers_
     assert models.count("forests.extra_trees") == models.count("nets.mlp") == 1
 
 
+@pytest.mark.parametrize(("levels", "paired", "sooner"), [(900, True, True), (900, False, False), (20, False, True)])
+def test_features_come_before_catboost_where_levels_are_few_or_rows_are_pairs(levels: int, paired: bool, sooner: bool) -> None:
+    traits = Traits(**{**vars(TRAITS), "text": 0, "categorical": 2, "numeric": 2, "top_levels": levels, "paired": paired})
+    moves = [recipe for recipe, _ in opening(traits)]
+    featured = next(place for place, recipe in enumerate(moves) if recipe.has("encoders.target_mean"))
+    assert (featured < [recipe.model for recipe in moves].index("boosters.catboost")) == sooner
+
+
 def test_an_operator_that_has_nothing_new_does_not_end_the_search() -> None:
     """A second seed is always new, whatever the bandit thinks of it."""
     entries = [entry(1, Recipe("linear.biases"), 0.8)]

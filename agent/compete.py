@@ -417,8 +417,8 @@ class Game:
     def _fits(self, solution: Solution) -> bool:
         """Can it finish before the deadline, going by what its family has cost in this run? A model that is told its seconds
         makes do with less of them."""
-        known = any(entry.number and entry.status == "ok" and entry.family == solution.family for entry in self.state.entries)
-        slots, part = min(self.setting.slots, self.setting.arrays.fits), SHORTENED if known and solution.looks else 1.1
+        slots = min(self.setting.slots, self.setting.arrays.fits)
+        part = SHORTENED if solution.looks and self._taken(solution.family) else 1.1
         return self._expected(solution) / slots * part < self.left()
 
     def _late(self, solution: Solution) -> bool:
@@ -428,9 +428,13 @@ class Game:
 
     def _expected(self, solution: Solution) -> float:
         """Seconds of one slot for all folds, by its family's entries so far; where there is none, half of the quickest one's."""
+        known = self._taken(solution.family)
+        return float(np.median(known)) if known else 0.5 * min(self._taken(), default=0.0)
+
+    def _taken(self, family: str | None = None) -> list[float]:
+        """Seconds of one slot that each completed entry took, of one family or of all."""
         done = [entry for entry in self.state.entries if entry.number and entry.status == "ok"]
-        known = [slot_seconds(entry) for entry in done if entry.family == solution.family]
-        return float(np.median(known)) if known else 0.5 * min(map(slot_seconds, done), default=0.0)
+        return [slot_seconds(entry) for entry in done if family in (None, entry.family)]
 
     def _job(self, candidate: Candidate, fold: int) -> Job:
         candidate.running.add(fold)

@@ -78,7 +78,7 @@ class Options:
 
     @property
     def seconds(self) -> float:
-        """Of all processors together."""
+        """Processor seconds that the run has, all slots together."""
         return self.budget * max(1, self.slots)
 
 

@@ -30,7 +30,7 @@ BLOCKS = ("sentences.vectors", "backbone.vectors")  # of the kit, that look vect
 PIECE_SECONDS = 6.0
 MOST = 0.6  # of the seconds left
 SMALL = 64   # pixels a side, which are worth all of the limit
-ROOM = 0.35  # of a limit, that a side larger than the smallest may take: twice the side is four times the time, and little gain
+ROOM = 0.35  # of a limit, that a larger side may take: twice the side is four times the time, and little gain
 
 
 class Reader(Protocol):

@@ -72,8 +72,8 @@ def target_mean(
     """Adds `<name>_mean<j>`: the smoothed mean of the target within the level, from the other folds' rows only.
 
     j runs over the target's columns (classes), 8 at most. smoothing counts imagined rows of the overall mean.
-    Rows to predict get the means of all train rows. names: of all categoricals those with most levels, so that there are
-    `most` columns at most. drop: leave the categoricals themselves out.
+    Rows to predict get the means of all train rows. names: None takes the categoricals with most levels,
+    as many as give `most` columns. drop: leave the categoricals themselves out.
     """
     wanted = losses.target_columns(target, task)
     if names is None:

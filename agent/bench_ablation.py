@@ -76,24 +76,36 @@ def losses(results: Sequence[dict[str, Any]], part: str) -> list[float]:
 
 
 def page(results: Sequence[dict[str, Any]]) -> str:
-    """docs/ablations.md: a line a part with its mean loss, then every run."""
+    """docs/ablations.md: for each budget a line a part with its mean loss, then every run."""
     lines = ["# Ablations", "", "What private scores lose when one part is left out, in standard errors of the whole run's "
-             "private score; positive: the part earns its place. Made by `make bench-ablation`.", "",
-             "| without | mean loss | its standard error | median | largest | worse in | mean entries, whole -> without |",
-             "|---" * 7 + "|"]
-    for part in sorted({r["without"] for r in results} - {WHOLE}):
-        lost = losses(results, part)
-        if lost:
-            error = f"{stdev(lost) / math.sqrt(len(lost)):.2f}" if len(lost) > 1 else ""
-            counts = [mean(r["entries"] for r in results if r["without"] == name and "error" not in r) for name in (WHOLE, part)]
-            lines.append(f"| {part} | {mean(lost):+.2f} | {error} | {median(lost):+.2f} | {max(lost):+.2f} | "
-                         f"{sum(loss > 0 for loss in lost)} of {len(lost)} | {counts[0]:.0f} -> {counts[1]:.0f} |")
-    lines += ["", "| task | seed | s | processors | without | metric | private | honest estimate | entries |", "|---" * 9 + "|"]
+             "private score; positive: the part earns its place. Made by `make bench-ablation`."]
+    for budget, slots in sorted({(r["budget"], r["slots"]) for r in results}):
+        some = [r for r in results if (r["budget"], r["slots"]) == (budget, slots)]
+        lines += ["", f"## {budget:g} seconds, {slots} processor{'s' if slots > 1 else ''}", "",
+                  "| without | mean loss | its standard error | median | largest | worse in | mean entries, whole -> without |",
+                  "|---" * 7 + "|", *_parts(some)]
+    lines += ["", "## Runs", "", "| task | seed | s | processors | without | metric | private | honest estimate | entries |",
+              "|---" * 9 + "|"]
     for r in sorted(results, key=lambda r: (r["task"], r["seed"], r["budget"], r["without"] != WHOLE, r["without"])):
         scores = r["error"] if "error" in r else f"{r['private']:.5g} | {r['honest']:.5g} | {r['entries']}"
         lines.append(f"| {r['task']} | {r['seed']} | {r['budget']:g} | {r['slots']} | {r['without']} | {r.get('metric', '')} | "
                      f"{scores} |")
     return "\n".join(lines) + "\n"
+
+
+def _parts(results: Sequence[dict[str, Any]]) -> list[str]:
+    """A line for each part that was left out; entries are counted on the tasks and seeds that it was left out of."""
+    lines = []
+    for part in sorted({r["without"] for r in results} - {WHOLE}):
+        if not (lost := losses(results, part)):
+            continue
+        error = f"{stdev(lost) / math.sqrt(len(lost)):.2f}" if len(lost) > 1 else ""
+        mine = {(r["task"], r["seed"]) for r in results if r["without"] == part and "error" not in r}
+        counts = [mean(r["entries"] for r in results if r["without"] == name and (r["task"], r["seed"]) in mine)
+                  for name in (WHOLE, part)]
+        lines.append(f"| {part} | {mean(lost):+.2f} | {error} | {median(lost):+.2f} | {max(lost):+.2f} | "
+                     f"{sum(loss > 0 for loss in lost)} of {len(lost)} | {counts[0]:.0f} -> {counts[1]:.0f} |")
+    return lines
 
 
 def _parser() -> argparse.ArgumentParser:

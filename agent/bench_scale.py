@@ -3,11 +3,15 @@
 `python -m agent.bench_scale --rows 10000 100000 1000000`. Each size runs in a process of its own. What is measured is the
 host alone, no model: reading, roles, validation plan (with the adversarial check), arrays, the first entry and its
 submission, grading and blending of five made-up entries. Writes docs/scale.json, prints a table.
+
+The kernel's part of the processor time is told apart, since it depends on where pages come from: on a virtual machine that
+gives free memory back to its host, pages that are touched anew cost several times what pages do that were freed just before.
 """
 
 import argparse
 import json
 import math
+import os
 import subprocess
 import sys
 import tempfile
@@ -38,17 +42,20 @@ ENOUGH = 0.05  # seconds below which a step's growth says nothing
 
 @dataclass
 class Watch:
-    """Wall and processor seconds of each step, in order, and the process's peak memory once it was done."""
+    """Wall and processor seconds of each step, in order, the kernel's among them, and the process's peak memory once it was
+    done."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     cpu_seconds: dict[str, float] = field(default_factory=dict)
+    kernel_seconds: dict[str, float] = field(default_factory=dict)
     peak_bytes: dict[str, int] = field(default_factory=dict)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        begun, used = time.perf_counter(), time.process_time()
+        begun, used, kernel = time.perf_counter(), time.process_time(), os.times().system
         yield
         self.seconds[name], self.cpu_seconds[name] = time.perf_counter() - begun, time.process_time() - used
+        self.kernel_seconds[name] = os.times().system - kernel
         self.peak_bytes[name] = _peak()
         print(f"{name}: {self.seconds[name]:.1f} s, peak {self.peak_bytes[name] / 2**20:.0f} MiB", file=sys.stderr, flush=True)
 
@@ -86,7 +93,7 @@ def measure(folder: Path, place: Path) -> dict[str, Any]:
                       - finishing_seconds(options.budget))
     _compete(watch, setting, traits)
     return {"rows": arrays.n_train, "table_bytes": table_bytes, "base_bytes": base, "seconds": watch.seconds,
-            "cpu_seconds": watch.cpu_seconds, "peak_bytes": watch.peak_bytes}
+            "cpu_seconds": watch.cpu_seconds, "kernel_seconds": watch.kernel_seconds, "peak_bytes": watch.peak_bytes}
 
 
 def _compete(watch: Watch, setting: Setting, traits: Traits) -> None:
@@ -119,22 +126,28 @@ def _enter(game: Game, number: int) -> None:
         game.take(Job(candidate, fold, 0.0), Trial("ok", made, Cost(0.0, 0.0, 0)))
 
 
-def exponents(small: Mapping[str, Any], large: Mapping[str, Any]) -> dict[str, float | None]:
-    """How each step's processor time grew, as a power of the rows; None where it is too short to tell."""
+def exponents(small: Mapping[str, Any], large: Mapping[str, Any], *, kernel: bool = True) -> dict[str, float | None]:
+    """How each step's processor time grew, with or without the kernel's part, as a power of the rows; None where it is too
+    short to tell."""
     ratio = math.log(large["rows"] / small["rows"])
-    return {name: round(math.log(seconds / max(small["cpu_seconds"][name], 1e-4)) / ratio, 2) if seconds >= ENOUGH else None
-            for name, seconds in large["cpu_seconds"].items()}
+
+    def seconds(result: Mapping[str, Any], name: str) -> float:
+        return float(result["cpu_seconds"][name] - (0.0 if kernel else result["kernel_seconds"][name]))
+
+    return {name: round(math.log(seconds(large, name) / max(seconds(small, name), 1e-4)) / ratio, 2)
+            if seconds(large, name) >= ENOUGH else None for name in large["cpu_seconds"]}
 
 
 def table(results: Sequence[Mapping[str, Any]]) -> str:
-    """Markdown: a line a step, a column a size (processor seconds, in brackets wall), and between sizes the exponent."""
+    """Markdown: a line a step, a column a size (processor seconds, the kernel's among them, wall), and between sizes the
+    exponents of all processor seconds and of those outside the kernel."""
     heads = [f"{result['rows']:,} rows" for result in results]
-    grown = [exponents(small, large) for small, large in pairwise(results)]
+    grown = [(exponents(small, large), exponents(small, large, kernel=False)) for small, large in pairwise(results)]
     lines = [f"| step | {' | '.join(heads)} | {' | '.join(f'to {head}' for head in heads[1:])} |",
              "|---" * (1 + len(results) + len(grown)) + "|"]
     for name in results[-1]["seconds"]:
-        seconds = [f"{r['cpu_seconds'][name]:.2f} s ({r['seconds'][name]:.1f})" for r in results]
-        powers = ["" if growth[name] is None else f"n^{growth[name]:.2f}" for growth in grown]
+        seconds = [f"{r['cpu_seconds'][name]:.2f} s ({r['kernel_seconds'][name]:.2f}; {r['seconds'][name]:.1f})" for r in results]
+        powers = [", ".join(f"n^{power[name]:.2f}" for power in pair if power[name] is not None) for pair in grown]
         lines.append(f"| {' | '.join([name, *seconds, *powers])} |")
     peaks = []
     for result in results:

@@ -11,6 +11,8 @@ from agent.traits import Traits
 from leaderboard.record import Entry
 
 WIDE = 400
+UNDRAWN = {"linear.regularised", "linear.support_vectors", "linear.biases", "text.ridge", "text.linear_model",
+           "neighbours.knn"}  # the same from any seed, or nearly
 READERS = ("text.reduce", "images.features", "sound.features")  # without them columns are not read
 WHOLE = ("text.", "images.", "backbone.")  # models that read the columns themselves: blocks are nothing to them
 
@@ -100,8 +102,11 @@ def crossover(
 
 
 def other_seed(parents: Sequence[Parent], traits: Traits, rng: np.random.Generator) -> Move | None:
-    """The same recipe from another seed: the mean of two runs has less variance."""
-    parent = pick(parents, rng, sharp=2.0)
+    """The same recipe from another seed: the mean of two runs has less variance. Of a model that draws nothing there is none."""
+    drawn = [parent for parent in parents if parent.recipe.model not in UNDRAWN]
+    if not drawn:
+        return None
+    parent = pick(drawn, rng, sharp=2.0)
     seed = int(rng.integers(1, 10_000))
     return Move(parent.recipe, f"A second seed of entry {parent.entry.number} averages noise away",
                 (parent.entry.number,), seed)

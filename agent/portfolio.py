@@ -32,6 +32,7 @@ KERNEL_ROWS = 6_000
 WIDE, NARROW = 400, 5  # columns; narrow tables are what kit/boosters.py takes for such
 CONTEXT_ROWS, CONTEXT_COLUMNS = 50_000, 300  # that a pretrained model for tables is asked about
 SEVERAL = ("multilabel", "multiregression")  # a kernel machine for each of them takes too long
+QUICK, NET = ("linear.regularised", "linear.support_vectors"), ("nets.mlp",)  # first of tables that are short for their columns
 Moves = list[tuple[Recipe, str]]
 FEW_CLASSES = 10  # with which a kernel machine, one for each pair of them, is the quickest model of images; of more, a linear one
 MANY_CLASSES = 30  # least squares take a tenth of logistic regression's time there
@@ -57,7 +58,7 @@ def rich_blocks(traits: Traits) -> tuple[Block, ...]:
     blocks += [PAST] if _is_forecast(traits) else []
     blocks += [PAIRED] if traits.paired else []
     blocks += [COUNTS, TARGET_MEAN] if traits.categorical + traits.coded else []
-    blocks += [PAIRS] if 3 <= traits.numeric <= WIDE else []
+    blocks += [PAIRS] if 3 <= traits.numeric <= WIDE and not _is_short(traits) else []  # of so many pairs some fit by chance
     return tuple(blocks)
 
 
@@ -76,8 +77,13 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
         first = [look, *seen, *mark]
     else:
         first = [*mark, *seen]
+    others = _others(traits, basic, rich)
+    if _is_short(traits):
+        quick, net = ([move for move in others if move[0].model in models and not move[0].params] for models in (QUICK, NET))
+        first = [*quick, *first, *net]
+        others = [move for move in others if move not in first]
     moves = special + first if _is_mostly_text(traits) else first + special
-    moves += _by_turns(traits, _boosters(traits, basic, rich), _pretrained(traits, basic), _others(traits, basic, rich))
+    moves += _by_turns(traits, _boosters(traits, basic, rich), _pretrained(traits, basic), others)
     return [(_seasonal(recipe), hypothesis) for recipe, hypothesis in moves] if traits.one_year and traits.datetime else moves
 
 
@@ -174,6 +180,12 @@ def _is_smooth(traits: Traits) -> bool:
     """Few rows, mostly numbers: where kernels and nets outdo trees."""
     few = traits.rows <= FOREST_ROWS and traits.numeric >= 8
     return few and traits.categorical + traits.text + traits.datetime <= traits.numeric // 8
+
+
+def _is_short(traits: Traits) -> bool:
+    """Mostly numbers, one column or more for every two rows (spectra, genes, curves): where a linear model and a kernel machine
+    take a second and are often the best, and trees take ten."""
+    return _is_smooth(traits) and 2 * traits.numeric >= traits.rows
 
 
 def _is_smooth_picture(traits: Traits) -> bool:

@@ -11,7 +11,7 @@ from agent.bandit import Bandit
 from agent.blend import Blend, ranks, unlinked
 from agent.compete import Game, State
 from agent.ensemble import build
-from agent.operators import Parent, drop_feature, menu, tune_block
+from agent.operators import Parent, drop_feature, menu, other_seed, tune_block
 from agent.portfolio import SEASON, opening
 from agent.proposers.embedded import Embedded
 from agent.racing import Candidate, cannot_win, peers_of
@@ -133,6 +133,26 @@ def test_a_forest_and_a_net_come_before_a_third_booster_and_first_where_numbers_
     assert models.count("forests.extra_trees") == models.count("nets.mlp") == 1
 
 
+@pytest.mark.parametrize(("numbers", "short"), [(300, True), (30, False)])
+def test_of_nearly_as_many_columns_as_rows_a_linear_model_and_a_kernel_machine_come_first(numbers: int, short: bool) -> None:
+    traits = Traits(**{**vars(TRAITS), "rows": 500, "text": 0, "datetime": 0, "categorical": 0, "numeric": numbers})
+    recipes = [recipe for recipe, _ in opening(traits)]
+    models = [recipe.model for recipe in recipes]
+    assert (models[:3] == ["linear.regularised", "linear.support_vectors", "boosters.lightgbm"]) == short
+    assert (models.index("nets.mlp") < models.index("forests.extra_trees")) == short
+    assert any(recipe.has("features.pairs") for recipe in recipes) != short
+    assert len({recipe.key for recipe in recipes}) == len(recipes)
+
+
+def test_no_second_seed_is_tried_of_a_model_that_draws_nothing() -> None:
+    rng, settled = np.random.default_rng(0), Recipe("linear.regularised")
+    parents = [Parent(entry(1, settled, 0.9), settled)]
+    assert other_seed(parents, TRAITS, rng) is None
+    drawn = Recipe("nets.mlp")
+    move = other_seed([*parents, Parent(entry(2, drawn, 0.8), drawn)], TRAITS, rng)
+    assert move is not None and move.recipe == drawn
+
+
 @pytest.mark.parametrize(("levels", "paired", "sooner"), [(900, True, True), (900, False, False), (20, False, True)])
 def test_features_come_before_catboost_where_levels_are_few_or_rows_are_pairs(levels: int, paired: bool, sooner: bool) -> None:
     traits = Traits(**{**vars(TRAITS), "text": 0, "categorical": 2, "numeric": 2, "top_levels": levels, "paired": paired})
@@ -143,7 +163,7 @@ def test_features_come_before_catboost_where_levels_are_few_or_rows_are_pairs(le
 
 def test_an_operator_that_has_nothing_new_does_not_end_the_search() -> None:
     """A second seed is always new, whatever the bandit thinks of it."""
-    entries = [entry(1, Recipe("linear.biases"), 0.8)]
+    entries = [entry(1, Recipe("nets.tabm"), 0.8)]
     proposer = Embedded(TRAITS, seed=0, greater_is_better=True, opening_moves=0)
     proposer.bandit.beliefs = {name: (1.0, 1e3) if name == "seed" else (1e3, 1.0) for name in proposer.arms}
     assert all(proposer.propose(entries) for _ in range(60))

@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import spearmanr
+from sklearn import ensemble
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
@@ -690,6 +692,29 @@ def test_a_forest_looks_for_how_pure_its_leaves_are_to_be(noise: float, pure: bo
     assert '"min_samples_leaf":7' in capsys.readouterr().out
     forests.extra_trees(rows, target, rows, task, trees=10, min_samples_leaf=2)
     assert "splits" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("seconds", "whole"), [(1e4, True), (3.0, False)])
+def test_a_forest_tries_all_columns_at_each_split_only_where_that_leaves_time_for_its_trees(
+    seconds: float, whole: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a clock by which a small forest takes a second with all columns: one of sixty tells all."""
+    now = 0.0
+
+    def fitted(forest: Any, *arguments: Any) -> Any:
+        nonlocal now
+        now += 1.0 if forest.max_features == 1.0 else 0.05
+        return fit(forest, *arguments)
+
+    fit = ensemble.ExtraTreesRegressor.fit
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({f"x{k}": rng.normal(size=300) for k in range(60)})
+    target = pd.Series(np.sin(3 * rows["x7"]) + 0.1 * rng.normal(size=300))
+    task = SimpleNamespace(**{**vars(card("regression", roles=dict.fromkeys(rows, "numeric"))), "seconds_left": seconds})
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(ensemble.ExtraTreesRegressor, "fit", fitted)
+    forests.extra_trees(rows, target, rows, task, trees=10)
+    assert ('"max_features":1.0' in capsys.readouterr().out) == whole
 
 
 @pytest.mark.parametrize(("kind", "metric", "pure"), [("multiclass", "f1_macro", True), ("multiclass", "log_loss", False),

@@ -13,6 +13,7 @@ from .losses import Goal
 LEAVES = (1, 3, 10)  # least rows in a leaf that are tried
 LOOK_TREES, LOOK_ROWS = 30, 20_000
 LOOK = 0.4  # of the time that the look may take
+FEWEST_TREES = 100  # fewer are not worth more columns at each split
 
 
 def random_forest(
@@ -121,8 +122,10 @@ def _looked(forest: Any, settings: dict[str, Any], left: np.ndarray, goal: Goal,
     tried = [usual, *(usual | {"min_samples_leaf": leaf} for leaf in LEAVES if leaf != usual["min_samples_leaf"])]
     scores = [score(changes) for changes in tried]
     best = tried[int(np.argmin(scores))]
-    whole = best | {"max_features": 1.0}
-    return whole if score(whole) < min(scores) else best
+    whole, begun = best | {"max_features": 1.0}, losses.seconds(goal)
+    better = score(whole) < min(scores)
+    affordable = (begun - losses.seconds(goal)) * FEWEST_TREES / LOOK_TREES < losses.seconds(goal)
+    return whole if better and affordable else best
 
 
 def _grow(model: Any, left: np.ndarray, goal: Goal, task: SimpleNamespace, trees: int) -> None:

@@ -18,13 +18,16 @@ from .losses import Goal
 
 Matrix = Any  # a dense array or a scipy CSR matrix
 Machine = tuple[str, float, float]  # scale, width and cost of support vectors
-LESS, MORE = (10.0, 1.0, 0.1), (100.0, 1000.0)  # penalties in the order of agent/kit/penalties.py
+LESS, MORE = (10.0, 1.0, 0.1), (100.0, 1000.0, 10_000.0)  # penalties in the order of agent/kit/penalties.py
+LEAST = (0.01, 0.001, 0.0001)  # further ones of least squares where columns are nearly as many as rows, as in spectra
 TEXT_LESS, TEXT_MORE = (1.0, 0.3, 0.1, 0.03, 0.01), (10.0, 100.0)  # of several classes on many sparse columns
 TOLERANCE = 5e-5
 COSTS = (2.0, 10.0)
 WIDTHS = (0.3, 1.0)
 CHUNK = 2_000  # rows that machines are asked about at once
-ROOM = 1 << 30  # bytes of kernels
+ROOM = 1 << 30  # bytes of kernels, or of a dense matrix
+FEW, FULL = 500, 0.2  # columns, and share of values that are not zero, for which a matrix is dense
+TURNED = 2e10  # products that turning a matrix may take
 
 
 def regularised(
@@ -46,9 +49,25 @@ def regularised(
         a, b = _splined(a, b, splines)
     c, d = matrix.one_hot(train, predict, task)
     left, right = sparse.hstack([sparse.csr_matrix(a), c], "csr"), sparse.hstack([sparse.csr_matrix(b), d], "csr")
-    if left.shape[1] <= 500:
-        left, right = left.toarray(), right.toarray()
+    left, right = _turned(*_dense(left, right))
     return fit_matrix(left, right, train, target, task, strength=strength)
+
+
+def _dense(left: Matrix, right: Matrix) -> tuple[Matrix, Matrix]:
+    """As arrays where columns are few or zeros are: there a pass takes a tenth of the time."""
+    rows, width = left.shape
+    full = left.nnz > FULL * rows * width and 8 * (rows + right.shape[0]) * width < ROOM
+    return (left.toarray(), right.toarray()) if width <= FEW or full else (left, right)
+
+
+def _turned(left: Matrix, right: Matrix) -> tuple[Matrix, Matrix]:
+    """Arrays of more columns than rows, turned so that they have as many: whatever the labels, the weights that an L2 penalty
+    leaves are sums of rows (the representer theorem), so the model is the same."""
+    rows, width = left.shape
+    if sparse.issparse(left) or width <= rows or rows**2 * width > TURNED:
+        return left, right
+    axes, turned = np.linalg.qr(left.T)
+    return turned.T, right @ axes
 
 
 def biases(
@@ -140,6 +159,7 @@ def _choose(left: Matrix, goal: Goal, held: np.ndarray, strength: float | None) 
         return losses.judge(goal, shown, predicted + shift)
 
     less, more = (TEXT_LESS, TEXT_MORE) if path is not None and path.solver == "newton-cg" else (LESS, MORE)
+    less = less if classes or left.shape[0] > 2 * left.shape[1] else (*less, *LEAST)
     best = penalties.search(*((less, more) if strength is None else ([strength], [])), loss=loss, goal=goal)
     return best, shifts[best]
 

@@ -40,6 +40,7 @@ BLEND_KEPT = 1.0      # seconds kept back for the last blend
 UNVALIDATED = 2.0     # times what the folds took, that a fit on all rows may take
 ALIKE = 0.25          # by how much the rows of two folds may differ for one to take over what the other chose
 SHORTENED = 0.7       # of what its family took, that a model which is told its seconds makes do with
+USUAL_COLUMNS = 100
 GIB = 1 << 30
 
 PRIOR = '''"""A constant: what to answer when nothing is known."""
@@ -76,8 +77,9 @@ class Setting:
 
     @property
     def fair_seconds(self) -> float:
-        """What one fit of an entry may take, by the share of the run's processor time that an entry has."""
-        part = self.policy.allocation.part(self.arrays.n_train)
+        """What one fit of an entry may take, by the share of the run's processor time that an entry has. Rows of more than a
+        hundred columns count for as many rows more."""
+        part = self.policy.allocation.part(round(self.arrays.n_train * max(1.0, len(self.arrays.columns) / USUAL_COLUMNS)))
         return part * (self.deadline - self.started) * self.slots / self.arrays.fits
 
 

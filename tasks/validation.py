@@ -25,6 +25,7 @@ Rows = np.ndarray
 Folds = tuple[tuple[Rows, Rows], ...]
 TIME_WORDS = re.compile(r"(?i)(^|[_\W])(date|day|week|month|year|yr|time|timestamp|epoch|period|quarter)s?($|[_\W])")
 ENTITIES = ("patient", "subject", "person", "user", "customer", "client", "speaker", "author", "participant", "session")
+SOME = 40  # test rows that are asked first
 SAME_ENTITIES = 0.05  # a column whose levels in train are had by fewer test rows names entities, and test has others
 FOLDS, LARGE_FOLDS = 5, 3
 LARGE_ROWS = 50_000  # three folds instead of five: the time buys better models, and the folds are large enough
@@ -34,6 +35,7 @@ LEAST_ROWS = 10  # of each class that a tenth of the rows should then hold
 RARE_ROWS = 100  # of the rarer class that each fold should validate
 TENTHS = 10  # large data: each of the three folds validates a tenth of the rows, so that its model knows nine tenths
 HURRY = 3_000  # rows for each second of a run, from which large data have one such fold: there is the time of a few models
+CELLS_HURRY = 150_000  # cells of the train table for each second of a run, from which any data have one fold
 SHIFTED = 0.65  # adversarial AUC above which the plan warns
 NEARNESS_ROWS = 80
 FAR = 0.6  # share of pairs in which a validated text is nearer than a test text, from which the plan warns
@@ -87,14 +89,15 @@ def design(
         raise TaskError(f"train.csv has {len(train)} rows with a target; a validation plan needs at least 4")
     count = folds or (LARGE_FOLDS if len(train) > LARGE_ROWS else FOLDS)
     rng = np.random.default_rng(seed)
-    together_by = _group_column(task, train, test, roles)[0]
+    entities = _group_column(task, train, test, roles)
+    together_by = entities[0]
     auc, columns = adversarial(train, test, {c: r for c, r in roles.items() if c != together_by}, seed=seed,
                                group=together_by)
     choice = _forward(task, train, test, roles, count) or _blocks(task, train, test, roles, count, rng)
-    choice = choice or _grouped(task, train, test, roles, count, rng)
+    choice = choice or _grouped(task, train, *entities, count, rng)
     choice = choice or _drifting(task, train, test, roles, count, auc, columns)
     plan = _with_two_classes(choice, task, train) if choice else None
-    plan = plan or _shuffled(task, train, count, rng, seconds)
+    plan = plan or _shuffled(task, train, count, rng, seconds, width=len(roles))
     near = _nearer(plan, train, test, roles, seed)
     return replace(plan, adversarial_auc=auc, adversarial_columns=columns, nearer=near,
                    reasons=(*plan.reasons, *_verdict(plan, auc, columns), *_apart(near)))
@@ -142,13 +145,15 @@ def _verdict(plan: Plan, auc: float | None, columns: Sequence[str]) -> tuple[str
 
 # --- shuffled folds
 
-def _shuffled(task: Task, train: pd.DataFrame, count: int, rng: np.random.Generator, seconds: float = math.inf) -> Plan:
+def _shuffled(
+    task: Task, train: pd.DataFrame, count: int, rng: np.random.Generator, seconds: float = math.inf, *, width: int = 1,
+) -> Plan:
     key, scheme, why = _strata(task, train)
     count, why = _fewer_for_rare(task, key, min(count, len(train) // 2), why)
     parts = _parts(count, key, task)
     if task.kind == "multiclass" and count == FOLDS and _many_of_many(key):
         count, parts = LARGE_FOLDS, TENTHS
-    if parts == TENTHS and len(key) > HURRY * seconds:
+    if (parts == TENTHS and len(key) > HURRY * seconds) or len(key) * width > CELLS_HURRY * seconds:
         count = 1
     fold = _deal(key, parts, rng, even=task.kind in CLASSED)
     if task.kind in CLASSED:  # the only row of a class stays among the fit rows: no fold can learn and validate it
@@ -232,9 +237,8 @@ def _with_two_classes(plan: Plan, task: Task, train: pd.DataFrame) -> Plan | Non
 # --- groups
 
 def _grouped(
-    task: Task, train: pd.DataFrame, test: pd.DataFrame, roles: dict[str, str], count: int, rng: np.random.Generator,
+    task: Task, train: pd.DataFrame, name: str | None, why: str, count: int, rng: np.random.Generator,
 ) -> Plan | None:
-    name, why = _group_column(task, train, test, roles)
     if name is None:
         return None
     codes = pd.factorize(train[name], use_na_sentinel=True)[0]
@@ -309,6 +313,8 @@ def _names_entities(train: pd.DataFrame, test: pd.DataFrame, name: str, role: st
     whole = role == "numeric" and values.dtype.kind in "iu"
     if not (whole or role in ("categorical", "datetime")) or len(test) < 10:
         return False
+    if whole and _are_shared(values.to_numpy(), test[name]):
+        return False
     levels = len(np.unique(values.to_numpy())) if whole else values.nunique()
     if levels < 10 or len(values) < 1.5 * levels:
         return False
@@ -318,6 +324,12 @@ def _names_entities(train: pd.DataFrame, test: pd.DataFrame, name: str, role: st
     if role != "datetime" and _kinds_differ(values, others):
         return False
     return bool(others.isin(values.unique()).mean() <= SAME_ENTITIES)
+
+
+def _are_shared(values: np.ndarray, others: pd.Series) -> bool:
+    """Whether test rows here and there mostly have values of train rows: the quick answer, of most columns."""
+    some = others.to_numpy()[:: max(1, len(others) // SOME)]
+    return some.dtype.kind in "iu" and bool(np.isin(some, values).mean() > 0.5)
 
 
 def _kinds_differ(values: pd.Series, others: pd.Series) -> bool:

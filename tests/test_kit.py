@@ -677,6 +677,34 @@ def test_all_train_rows_are_put_into_bins_once_and_it_changes_nothing(library: s
     assert read.count(2_500) == 3  # twice to time it
 
 
+def test_many_columns_read_at_once_are_what_each_is_alone() -> None:
+    rows = pd.DataFrame({"a": [1.5, np.inf, np.nan], "b": [1, 2, 3], "c": [True, False, True]})
+    rows["d"] = np.float32([0.1, 0.2, -np.inf])
+    alone = np.column_stack([columns.numbers(rows[name]) for name in rows])
+    made = columns.table(rows, list(rows))
+    assert np.array_equal(made, alone, equal_nan=True) and made.dtype == float and made.flags.c_contiguous
+    later = rows.assign(b=pd.array([1, None, 3], "Int64"), e=pd.to_datetime(["2020-01-02", None, "1970-01-02"]))
+    assert np.array_equal(columns.table(later, ["b", "e"])[2], [3.0, 1.0]) and np.isnan(columns.table(later, ["b", "e"])[1]).all()
+    columns.table(rows, list(rows))[:] = 0
+    assert rows["b"].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("kind", ["regression", "binary", "multiclass"])
+def test_a_linear_model_of_more_columns_than_rows_is_the_same_in_the_space_of_its_rows(
+    kind: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(rng.normal(size=(90, 200))).add_prefix("x")
+    told = rows.to_numpy() @ rng.normal(size=200) / 5
+    target = {"regression": pd.Series(told), "binary": pd.Series((told > 0) * 1),
+              "multiclass": pd.Series(np.digitize(told, [-2, 0, 2]))}[kind]
+    task = card(kind, roles=dict.fromkeys(rows, "numeric"))
+    turned = linear.regularised(rows[:60], target[:60], rows[60:], task, strength=10.0)
+    monkeypatch.setattr(linear, "TURNED", 0)
+    assert np.allclose(turned, linear.regularised(rows[:60], target[:60], rows[60:], task, strength=10.0), atol=2e-3)
+    assert turned.std() > 0.01
+
+
 @pytest.mark.parametrize(("noise", "pure"), [(0.0, True), (2.0, False)])
 def test_a_forest_looks_for_how_pure_its_leaves_are_to_be(noise: float, pure: bool, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(0)

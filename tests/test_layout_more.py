@@ -30,6 +30,18 @@ def test_a_folder_with_train_test_and_sample_alone_is_left_as_it_is(tmp_path: Pa
     assert not layout.is_plain(folder)
 
 
+def test_a_table_of_answers_beside_the_usual_ones_is_left_out_and_the_others_stay_as_they_are(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"id": range(9), "name": list("abcdefghi"), "y": [0, 1] * 4 + [0]})
+    folder = write_folder(tmp_path / "a", rows, rows[["id", "name"]], rows[["id", "y"]])
+    rows[["id", "y"]].to_csv(folder / "solution.csv", index=False)
+    public = layout.arrange(folder, tmp_path / "laid out")
+    assert (public / "train.csv").samefile(folder / "train.csv") and (public / "test.csv").samefile(folder / "test.csv")
+    assert not (public / "solution.csv").exists() and "solution.csv is left out" in (public / "layout.json").read_text()
+    (folder / "more.csv").write_text("id,size\n" + "".join(f"{number},{number * 7}\n" for number in range(9)))
+    joined = pd.read_csv(layout.arrange(folder, tmp_path / "laid out") / "test.csv")
+    assert list(joined["more.size"]) == [number * 7 for number in range(9)] and "y" not in joined
+
+
 def test_tables_are_joined_by_names_that_mean_the_same_and_by_several_columns_together() -> None:
     train = pd.DataFrame({"StoreID": ["1", "2", "1", "2"], "date": ["2020-01-01", "2020-01-01", "2020-01-02", "2020-01-02"]})
     stores = pd.DataFrame({"id": ["1", "2"], "size": ["10", "20"]})

@@ -281,6 +281,16 @@ def test_large_data_have_one_fold_where_the_time_is_short_for_them(tmp_path: Pat
     assert ("the time is short" in plan.reasons[0]) == (count == 1)
 
 
+@pytest.mark.parametrize(("seconds", "count"), [(1.0, 1), (3.0, 5)])
+def test_a_table_of_many_columns_has_one_fold_where_the_time_is_short_for_its_cells(
+    tmp_path: Path, seconds: float, count: int,
+) -> None:
+    rng = np.random.default_rng(0)
+    wide = pd.DataFrame(rng.normal(size=(510, 700)).round(2)).add_prefix("x").assign(y=np.arange(510) % 2)
+    *_, plan = planned(write_folder(tmp_path, wide[:500], wide[500:].drop(columns="y")), seconds=seconds)
+    assert [(len(fit), len(held)) for fit, held in plan.folds] == [(400, 100)] * count
+
+
 @pytest.mark.parametrize(("classes", "rare", "tenths"), [(26, False, True), (26, True, False), (4, False, False)])
 def test_many_rows_of_many_classes_are_large_data(tmp_path: Path, classes: int, rare: bool, tenths: bool) -> None:
     labels = np.array([*"abcdefghijklmnopqrstuvwxyz"])[np.arange(10_000) % classes]

@@ -192,9 +192,15 @@ def tabulate(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) 
     """Frames that every library accepts: text that was left over is told by its length, paths are dropped."""
     left: dict[str, np.ndarray | pd.Series] = {}
     right: dict[str, np.ndarray | pd.Series] = {}
-    categorical = []
+    categorical, numbers = [], columns.named(train, task, "numeric", "datetime")
+    known = {name: place for place, name in enumerate(numbers)}
+    numeric = [columns.table(frame, numbers) for frame in (train, predict)]
     for place, name in enumerate(train.columns):
-        what, short = columns.role(train[name], task), f"f{place}"
+        short = f"f{place}"
+        if name in known:
+            left[short], right[short] = (_float32(side[:, known[name]]) for side in numeric)
+            continue
+        what = columns.role(train[name], task)
         if what == "image":
             continue
         if what == "categorical":
@@ -206,9 +212,6 @@ def tabulate(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) 
         elif what == "text":
             left[short] = train[name].str.len().to_numpy(np.float32, na_value=np.nan)
             right[short] = predict[name].str.len().to_numpy(np.float32, na_value=np.nan)
-        else:
-            left[short] = _float32(columns.numbers(train[name]))
-            right[short] = _float32(columns.numbers(predict[name]))
     telling = [name for name, values in left.items() if _varies(values)]
     return Table(
         pd.DataFrame({name: left[name] for name in telling}, index=train.index),

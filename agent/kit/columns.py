@@ -58,7 +58,13 @@ def numbers(column: pd.Series) -> np.ndarray:
 
 def table(frame: pd.DataFrame, names: list[str]) -> np.ndarray:
     """Numeric columns as one float64 array (n, len(names)), missing as NaN."""
-    return np.column_stack([numbers(frame[name]) for name in names]) if names else np.empty((len(frame), 0))
+    if not names:
+        return np.empty((len(frame), 0))
+    if len(names) > 1 and all(isinstance(dtype, np.dtype) and dtype.kind in "iufb" for dtype in frame.dtypes[names]):
+        values = np.array(frame[names].to_numpy(dtype=float), order="C")  # all at once: thousands of columns take seconds else
+        values[~np.isfinite(values)] = np.nan
+        return values
+    return np.column_stack([numbers(frame[name]) for name in names])
 
 
 def codes(train: pd.Series, predict: pd.Series) -> tuple[np.ndarray, np.ndarray, int]:

@@ -21,7 +21,7 @@ import pandas as pd
 import tomli_w
 
 from tasks.layout import media, molecules, pixels, sampling
-from tasks.layout.gather import SOUNDS, TABLES, Found, Named, gather, head, name_tables, place, read_text
+from tasks.layout.gather import SOUNDS, TABLES, Found, Named, gather, head, heading, name_tables, place, read_text
 from tasks.layout.joins import join
 from tasks.layout.lists import listed
 from tasks.layout.pairs import asks_for_columns, pair_up
@@ -119,6 +119,7 @@ def _build(folder: Path, public: Path, scratch: Path, most_bytes: int) -> None:
         notes.append(f"each pixel is a row: {len(images[0])} train and {len(images[2])} test images")
     elif _as_it_is(found, named, sample):
         assert named.train is not None and named.test is not None
+        notes += [f"{table.name} is left out: it holds the target" for table in named.others]
         notes += _link(named.train, public / "train.csv", most_bytes) + _link(named.test, public / "test.csv", 1 << 62)
     else:
         tables = _tables(found, named, sample, public, most_bytes, scratch)
@@ -133,14 +134,25 @@ def _build(folder: Path, public: Path, scratch: Path, most_bytes: int) -> None:
 
 
 def _as_it_is(found: list[Found], named: Named, sample: pd.DataFrame) -> bool:
-    """Train and test are CSV files and there is nothing beside them that belongs to their rows."""
+    """Train and test are CSV files and there is nothing beside them that belongs to their rows: no table but of answers."""
     if named.train is None or named.test is None or {named.train.suffix, named.test.suffix} != {".csv"}:
         return False
-    beside = [known for known in found if known.suffix in media.MEDIA] or named.others
+    known = heading(named.test)
+    targets = heading(named.train) - known
+    beside = [file for file in found if file.suffix in media.MEDIA] or [t for t in named.others if not _holds(t, targets)]
     if beside or _molecules(named.test) or asks_for_columns(head(named.train), sample):
         return False
-    test = read_text(named.test)
-    return _answers(sample, test) and (sample.shape[1] != 2 or bool(set(sample.columns) & set(test.columns)))
+    shared = [name for name in sample.columns if name in known]
+    test = read_text(named.test, columns=shared or sorted(known)[:1])
+    return _answers(sample, test) and (sample.shape[1] != 2 or bool(shared))
+
+
+def _holds(table: Found, columns: set[str]) -> bool:
+    """Whether a table has any of these columns; one that cannot be read has none."""
+    try:
+        return not columns.isdisjoint(heading(table))
+    except TaskError:
+        return False
 
 
 def _link(table: Found, target: Path, most_bytes: int) -> list[str]:

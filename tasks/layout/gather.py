@@ -120,13 +120,18 @@ def name_tables(found: Sequence[Found]) -> Named:
 def _best(tables: Sequence[Found], sample: Found, pattern: str, usual: tuple[str, ...]) -> Found | None:
     """The table whose name fits: the usual names first, then the one with the most columns of the sample."""
     fitting = [known for known in tables if re.search(pattern, known.stem.lower())]
-    wanted = {column.lower() for column in head(sample).columns}
+    wanted = {column.lower() for column in heading(sample)}
 
     def fit(known: Found) -> tuple[int, int]:
         place = usual.index(known.stem.lower()) if known.stem.lower() in usual else len(usual)
-        return -place, len(wanted & {column.lower() for column in head(known).columns})
+        return -place, len(wanted & {column.lower() for column in heading(known)})
 
     return max(fitting, key=fit, default=None)
+
+
+def heading(table: Found) -> set[str]:
+    """The names of a table's columns."""
+    return set(read_text(table, rows=1).columns)
 
 
 def head(table: Found) -> pd.DataFrame:
@@ -134,22 +139,22 @@ def head(table: Found) -> pd.DataFrame:
     return read_text(table, rows=HEAD)
 
 
-def read_text(table: Found, *, rows: int | None = None) -> pd.DataFrame:
-    """The rows of a table with every field as its text ("" where it is missing)."""
+def read_text(table: Found, *, rows: int | None = None, columns: list[str] | None = None) -> pd.DataFrame:
+    """The rows of a table with every field as its text ("" where it is missing); of a CSV file only these columns."""
     try:
-        return _read(table, rows).fillna("")
+        return _read(table, rows, columns).fillna("")
     except (ValueError, UnicodeError) as error:  # pandas' parser errors are ValueErrors
         raise TaskError(f"{table.name} is not a readable table: {str(error).splitlines()[0]}") from error
 
 
-def _read(table: Found, rows: int | None) -> pd.DataFrame:
+def _read(table: Found, rows: int | None, columns: list[str] | None = None) -> pd.DataFrame:
     if table.suffix in (".json", ".jsonl"):
         return _texts(pd.DataFrame(_records(table)[:rows], dtype=object))
     if table.suffix == ".parquet":
         frame = pd.read_parquet(table.path)
         return _texts(frame if rows is None else frame.head(rows))
     encoding = "utf-8" if rows is not None else encoding_of(table.path)
-    return pd.read_csv(table.path, dtype=str, keep_default_na=False, nrows=rows, encoding=encoding,
+    return pd.read_csv(table.path, dtype=str, keep_default_na=False, nrows=rows, usecols=columns, encoding=encoding,
                        encoding_errors="replace", sep=separator_of_head(table.path, encoding))
 
 

@@ -18,6 +18,7 @@ import pandas as pd
 from tasks.tables import is_formula
 
 MANY = 1_000   # molecules beyond which only what is quick to compute is described, about 2 ms each
+FIRST = 50     # rows of which none is a molecule where none has a carbon
 CHUNK = 4_000  # molecules beyond which other processes help
 SLOW = ("NumAtomStereoCenters", "NumUnspecifiedAtomStereoCenters", "chi2v", "chi3v", "chi4v", "chi2n", "chi3n", "chi4n",
         "kappa2", "kappa3", "Phi", "NumRotatableBonds")
@@ -32,6 +33,8 @@ def columns_of(rows: pd.DataFrame) -> list[str]:
     """Columns of text that hold SMILES: nearly all of a sample are made of its symbols and, with RDKit, can be parsed."""
     found = []
     for name in rows.columns:
+        if not any("c" in str(value).lower() for value in rows[name].iloc[:FIRST]):  # of numbers, most columns; it takes no time
+            continue
         known = rows[name][rows[name].notna() & (rows[name] != "")]
         sample = known.iloc[:: max(1, len(known) // 200)].head(200).astype("str")
         if sample.nunique() >= 5 and is_formula(sample) and (not installed() or _parsed(sample.head(50)) >= 0.9):

@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.agent != OURS:
         rival(options.agent)  # says who there is
+    if options.out.suffix == ".json":  # of which there is one beside every page
+        options.out = options.out.with_suffix(".md")
     store = Store(options.out.with_suffix(".json"))
     cells = [cell for cell in (_longer(options, store) if options.as_long_as else _cells(options))
              if not store.has(cell, cell.wall or options.budget, options.slots, of=made_of, anew=options.anew)]

@@ -33,6 +33,7 @@ WIDE, NARROW = 400, 5  # columns; narrow tables are what kit/boosters.py takes f
 CONTEXT_ROWS, CONTEXT_COLUMNS = 50_000, 300  # that a pretrained model for tables is asked about
 SEVERAL = ("multilabel", "multiregression")  # a kernel machine for each of them takes too long
 QUICK, NET = ("linear.regularised", "linear.support_vectors"), ("nets.mlp",)  # first of tables that are short for their columns
+QUICK_CELLS = 1_000_000
 Moves = list[tuple[Recipe, str]]
 FEW_CLASSES = 10  # with which a kernel machine, one for each pair of them, is the quickest model of images; of more, a linear one
 MANY_CLASSES = 30  # least squares take a tenth of logistic regression's time there
@@ -184,8 +185,8 @@ def _is_smooth(traits: Traits) -> bool:
 
 def _is_short(traits: Traits) -> bool:
     """Mostly numbers, one column or more for every two rows (spectra, genes, curves): where a linear model and a kernel machine
-    take a second and are often the best, and trees take ten."""
-    return _is_smooth(traits) and 2 * traits.numeric >= traits.rows
+    take a second and are often the best, and trees take ten. Of millions of cells they take ten too."""
+    return _is_smooth(traits) and 2 * traits.numeric >= traits.rows and traits.numeric * traits.rows <= QUICK_CELLS
 
 
 def _is_smooth_picture(traits: Traits) -> bool:

@@ -133,7 +133,7 @@ def test_the_benchmark_runs_us_on_a_folder_and_keeps_what_the_page_shows(
     folder = write_folder(tmp_path / "tasks" / "plain", train.assign(y=train["size"] * 2 + 1), test, test[["id"]].assign(y=0.0))
     test.assign(y=test["size"] * 2 + 1)[["id", "y"]].to_csv(folder / "solution.csv", index=False)
     words = ["--tasks", "--folders", str(folder.parent), "--budget", "6", "--slots", "1", "--runs", str(tmp_path / "runs"),
-             "--data", str(tmp_path / "data"), "--out", str(tmp_path / "results.md")]
+             "--data", str(tmp_path / "data"), "--out", str(tmp_path / "results.json")]  # or its page, results.md
     assert main(words) == 0
     (made,) = json.loads((tmp_path / "results.json").read_text())
     assert made["status"] in ("ok", "overrun") and made["metric"] == "rmse" and set(made["made_of"]) == {"task", "agent"}

@@ -28,6 +28,7 @@ NARROW = 5  # columns up to which every tree is shown all: one that lacks a fift
 LARGEST_SUMS = 250 << 20  # bytes that CatBoost may keep sums in; of 430 MB it asks for 4.2 GB, of 260 for 2.1
 LOOK = 0.36  # of a fit's time for the look: the refits that take its rounds over have half of the time
 CUT_FASTER = 1.5  # times the learning rate where the time was over before the rounds were found
+AT_ONCE = 200  # columns that are made numbers together
 HEAVY = 50_000  # cells x classes from which a fit is timed before it is planned
 
 RISING = ("auc", "aucpr", "pre", "map", "ndcg")  # XGBoost's metrics of which more is better
@@ -192,13 +193,12 @@ def tabulate(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) 
     """Frames that every library accepts: text that was left over is told by its length, paths are dropped."""
     left: dict[str, np.ndarray | pd.Series] = {}
     right: dict[str, np.ndarray | pd.Series] = {}
-    categorical, numbers = [], columns.named(train, task, "numeric", "datetime")
-    known = {name: place for place, name in enumerate(numbers)}
-    numeric = [columns.table(frame, numbers) for frame in (train, predict)]
+    categorical, numeric = [], columns.named(train, task, "numeric", "datetime")
+    numbers = [_numbers(frame, numeric) for frame in (train, predict)]
     for place, name in enumerate(train.columns):
         short = f"f{place}"
-        if name in known:
-            left[short], right[short] = (_float32(side[:, known[name]]) for side in numeric)
+        if name in numbers[0]:
+            left[short], right[short] = (side[name] for side in numbers)
             continue
         what = columns.role(train[name], task)
         if what == "image":
@@ -218,6 +218,16 @@ def tabulate(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) 
         pd.DataFrame({name: right[name] for name in telling}, index=predict.index),
         [name for name in categorical if name in telling],
     )
+
+
+def _numbers(frame: pd.DataFrame, names: list[str]) -> dict[str, np.ndarray]:
+    """Each column as float32 (n,): some at once, which is quicker than one by one, and never all, which takes room."""
+    made: dict[str, np.ndarray] = {}
+    for start in range(0, len(names), AT_ONCE):
+        some = names[start:start + AT_ONCE]
+        table = columns.table(frame, some)
+        made |= {name: _float32(table[:, place]) for place, name in enumerate(some)}
+    return made
 
 
 def _float32(values: np.ndarray) -> np.ndarray:

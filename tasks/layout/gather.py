@@ -130,8 +130,8 @@ def _best(tables: Sequence[Found], sample: Found, pattern: str, usual: tuple[str
 
 
 def heading(table: Found) -> set[str]:
-    """The names of a table's columns."""
-    return set(read_text(table, rows=1).columns)
+    """The names of a table's columns; of records, which may lack some, those of the first ones."""
+    return set(read_text(table, rows=1 if table.suffix in (".csv", ".tsv") else HEAD).columns)
 
 
 def head(table: Found) -> pd.DataFrame:

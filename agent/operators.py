@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.portfolio import SENSE, rich_blocks
+from agent.portfolio import SENSE, SEVERAL_COLUMNS, TELLING, rich_blocks
 from agent.solution import Block, Recipe
 from agent.traits import Traits
 from leaderboard.record import Entry
@@ -49,6 +49,8 @@ def menu(traits: Traits) -> list[Block]:
         options += [Block("features.missing"), Block("features.clusters"), Block("features.digits")]
     if 8 <= traits.numeric <= WIDE:
         options += [Block("features.row_statistics"), Block("features.svd")]
+    if traits.numeric + traits.categorical >= SEVERAL_COLUMNS:
+        options.append(TELLING)
     if traits.categorical:
         options.append(Block("encoders.rare"))
     if traits.sentences:
@@ -136,6 +138,7 @@ BLOCK_OPTIONS: dict[str, list[tuple[str, list[object]]]] = {
     "backbone.vectors": [("components", [0, 32, 64])],
     "features.clusters": [("count", [5, 20, 50])],
     "features.dates": [("absolute", [True, False])],
+    "selection.telling": [("chance", [0.003, 0.05, 0.2])],
 }
 
 OPERATORS: dict[str, Operator] = {

@@ -22,6 +22,8 @@ SENSE = Block("sentences.vectors")
 WHOLE_SENSE = Block("sentences.vectors", {"components": 0})
 SEEN = Block("backbone.vectors")
 WHOLE_SEEN = Block("backbone.vectors", {"components": 0})
+TELLING = Block("selection.telling")
+STRONGEST = Block("selection.telling", {"chance": 0, "most": 300})
 
 CAREFUL = {"learning_rate": 0.03, "num_leaves": 15, "feature_fraction": 0.5, "min_child_samples": 10}
 RANDOM_SPLITS = {**CAREFUL, "extra_trees": True, "feature_fraction": 1.0}
@@ -34,6 +36,8 @@ CONTEXT_ROWS, CONTEXT_COLUMNS = 50_000, 300  # that a pretrained model for table
 SEVERAL = ("multilabel", "multiregression")  # a kernel machine for each of them takes too long
 QUICK, NET = ("linear.regularised", "linear.support_vectors"), ("nets.mlp",)  # first of tables that are short for their columns
 QUICK_CELLS = 1_000_000
+SEVERAL_COLUMNS = 12  # from which some may tell nothing
+MANY_CELLS = 5_000_000  # of which a booster that sees them all has few rounds in a minute
 Moves = list[tuple[Recipe, str]]
 FEW_CLASSES = 10  # with which a kernel machine, one for each pair of them, is the quickest model of images; of more, a linear one
 MANY_CLASSES = 30  # least squares take a tenth of logistic regression's time there
@@ -72,6 +76,7 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
     if traits.forward and DATES in plain:
         timeless = tuple(SEASON if block == DATES else block for block in plain)
         mark.append((Recipe("boosters.lightgbm", timeless), "What comes back every year holds for later rows too"))
+    mark += _chosen(traits, plain)
     special, seen = _by_kind(traits, basic), _seen(traits, basic)
     if traits.image and not traits.sound and traits.numeric + traits.categorical <= 3:
         look = (Recipe("linear.regularised", plain, {"strength": 30.0}), "The images' tones, edges and shapes: the quickest look")
@@ -85,7 +90,17 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
         others = [move for move in others if move not in first]
     moves = special + first if _is_mostly_text(traits) else first + special
     moves += _by_turns(traits, _boosters(traits, basic, rich), _pretrained(traits, basic), others)
+    if _is_vast(traits):
+        moves = [(recipe.with_block(STRONGEST), hypothesis) for recipe, hypothesis in moves]
     return [(_seasonal(recipe), hypothesis) for recipe, hypothesis in moves] if traits.one_year and traits.datetime else moves
+
+
+def _chosen(traits: Traits, plain: tuple[Block, ...]) -> Moves:
+    """The mark with fewer columns. Where it is the better for it, what follows leaves them out too (Embedded)."""
+    several = traits.numeric + traits.categorical >= SEVERAL_COLUMNS and traits.rows <= FEW_ROWS
+    if not several or _is_vast(traits) or traits.pixels or traits.channels or traits.image or _is_mostly_text(traits):
+        return []
+    return [(Recipe("boosters.lightgbm", (*plain, TELLING)), "Some columns may tell nothing: only those that beat shuffled ones")]
 
 
 def _by_turns(traits: Traits, boosters: Moves, pretrained: Moves, others: Moves) -> Moves:
@@ -189,6 +204,11 @@ def _is_short(traits: Traits) -> bool:
     return _is_smooth(traits) and 2 * traits.numeric >= traits.rows and traits.numeric * traits.rows <= QUICK_CELLS
 
 
+def _is_vast(traits: Traits) -> bool:
+    """Hundreds of columns and millions of cells: no model that sees them all comes far, and most tell little."""
+    return traits.columns > WIDE and traits.columns * traits.rows > MANY_CELLS and not traits.pixels and not traits.channels
+
+
 def _is_smooth_picture(traits: Traits) -> bool:
     """Pixels in columns, of so few rows that a kernel machine is the quickest good model of them."""
     return traits.pixels and traits.rows <= KERNEL_ROWS and _is_smooth(traits)
@@ -204,8 +224,9 @@ def _boosters(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...])
     if careful and not traits.image:
         moves.append((Recipe("boosters.lightgbm", basic, RANDOM_SPLITS), "Splits at random places: smoother than the best ones"))
     if traits.counted:
-        moves.append((Recipe("boosters.lightgbm", rich, {**careful, "objective": "poisson"}),
-                      "Amounts whose spread grows with their mean: Poisson's loss"))
+        poisson = (Recipe("boosters.lightgbm", rich, {**careful, "objective": "poisson"}),
+                   "Amounts whose spread grows with their mean: Poisson's loss")
+        moves.insert(0, poisson)
         moves.append((Recipe("boosters.lightgbm", rich, {**careful, "objective": "tweedie"}), "Amounts, many of them zero"))
     moves.append((Recipe("boosters.xgboost", rich), "Another booster for diversity"))
     if careful and rich != basic and traits.columns > NARROW:

@@ -21,15 +21,15 @@ class Block:
 
 SUPERVISED = frozenset({
     "encoders.target_mean", "features.group_aggregates", "features.pairs", "text.reduce", "calendar.lags",
-    "forecast.past", "recommend.features", "groups.within",
+    "forecast.past", "recommend.features", "groups.within", "selection.telling",
 })  # blocks that also take the target, cross-fitted inside the train rows
 
 LOOKING = frozenset({"boosters", "forests", "linear", "text"})
 
 MAKERS = ("encoders.levels", "groups.within", "sentences.vectors", "backbone.vectors", "images.features", "sound.features",
           "signal.features", "calendar.features", "features.dates", "encoders.rare", "encoders.pairs", "calendar.lags",
-          "forecast.past", "recommend.features")
-# blocks that make columns for others to work on: they come first, in this order
+          "forecast.past", "recommend.features", "selection.telling")
+# blocks that make columns for others to work on, and the one that chooses among them: they come first, in this order
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The agent's own parts: recipes, bandit, blends, ensembles, racing and the proposer."""
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -93,6 +94,26 @@ def test_the_reading_of_dates_that_did_better_is_that_of_what_follows(timeless: 
     recipes = [solution.recipe for _ in range(4) if (solution := proposer.propose(entries)) is not None]
     dated = [recipe for recipe in recipes if recipe is not None and recipe.has("features.dates")]
     assert dated and all((SEASON in recipe.blocks) == taken for recipe in dated)
+
+
+@pytest.mark.parametrize(("gains", "taken"), [((0.02,) * 5, True), ((0.05, 0.05, 0.05, 0.05, -0.001), False)])
+def test_fewer_columns_are_taken_over_where_they_were_better_on_every_fold(gains: tuple[float, ...], taken: bool) -> None:
+    traits = Traits(**{**vars(TRAITS), "text": 0, "numeric": 40})
+    marks = [recipe for recipe, _ in opening(traits)][:2]
+    assert [recipe.has("selection.telling") for recipe in marks] == [False, True]
+    whole, fewer = entry(1, marks[0], 0.8), entry(2, marks[1], 0.8 + float(np.mean(gains)))
+    entries = [whole, replace(fewer, fold_scores=tuple(0.8 + gain for gain in gains))]
+    proposer = Embedded(traits, seed=0, greater_is_better=True)
+    for known in entries:
+        proposer.observe(known, won=True, gained=0.1)
+    recipes = [solution.recipe for _ in range(5) if (solution := proposer.propose(entries)) is not None]
+    assert len(recipes) == 5
+    assert all(recipe is not None and recipe.has("selection.telling") == taken for recipe in recipes)
+
+
+def test_of_vast_tables_every_model_is_shown_the_columns_that_tell_most() -> None:
+    vast = Traits(**{**vars(TRAITS), "numeric": 3000, "text": 0})
+    assert all(recipe.has("selection.telling") for recipe, _ in opening(vast))
 
 
 def test_of_a_single_year_no_recipe_goes_on_from_its_last_days() -> None:

@@ -34,6 +34,7 @@ from agent.kit import (
     neighbours,
     ngrams,
     penalties,
+    selection,
     splits,
     text,
 )
@@ -89,6 +90,7 @@ BLOCKS: dict[str, Callable[..., tuple[pd.DataFrame, pd.DataFrame]]] = {
     "svd": features.svd,
     "factorised": features.factorised,
     "within": groups.within,
+    "telling": selection.telling,
     "text": text.reduce,
 }
 
@@ -563,6 +565,31 @@ def test_ten_thousand_columns_are_taken() -> None:
         assert left.shape[1] < 11_000
     answer_is_sound(boosters.lightgbm(values, target, values.head(3), task, rounds=5), 3, "binary", task)
     answer_is_sound(linear.regularised(values, target, values.head(3), task, strength=10.0), 3, "binary", task)
+
+
+@pytest.mark.parametrize(("kind", "width", "options"), [
+    ("regression", 60, {}), ("binary", 60, {}), ("multiclass", 60, {}), ("regression", 1_400, {}),
+    ("regression", 60, {"chance": 0, "most": 12}), ("survival", 60, {}),
+])
+def test_columns_that_tell_stay_and_shuffled_ones_go(kind: str, width: int, options: dict[str, Any]) -> None:
+    random = np.random.default_rng(4)
+    values = pd.DataFrame(random.normal(size=(600, width)), columns=[f"x{k}" for k in range(width)])
+    values["level"] = pd.Categorical(random.choice(list("abcdef"), 600))
+    values["kept"] = pd.Series([f"note {k}" for k in range(600)], dtype="str")
+    told = ["x3", "x17", "x41", "level"]
+    score = values["x3"] * 2 + values["x17"].abs() * 2 + 2 * np.sin(2 * values["x41"]) + 3 * (values["level"] == "c")
+    rank = score.rank(pct=True)
+    target: pd.Series | pd.DataFrame = {"binary": (rank > 0.5).astype(int), "multiclass": np.minimum((rank * 4).astype(int), 3),
+                                        "regression": score}.get(kind, score)
+    if kind == "survival":
+        target = pd.DataFrame({"duration": np.exp(-score), "event": 1})
+    task = card(kind, roles={name: "text" if name == "kept" else "categorical" if name == "level" else "numeric"
+                             for name in values})
+    left, right = selection.telling(values, target, values.head(5), task, **options)
+    assert list(left) == list(right) and "kept" in left
+    assert set(told) <= set(left.columns)
+    assert left.shape[1] <= 25
+    assert list(left) == [name for name in values if name in set(left)]
 
 
 def test_many_classes_do_not_explode() -> None:

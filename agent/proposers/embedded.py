@@ -12,7 +12,7 @@ from agent.bandit import Bandit
 from agent.operators import OPERATORS, WHOLE, Move, Parent, pick
 from agent.playbook.policy import BY_HAND, Policy
 from agent.playbook.scope import holds
-from agent.portfolio import DATES, SEASON
+from agent.portfolio import DATES, SEASON, TELLING
 from agent.solution import Block, Recipe, Solution, render
 from agent.spaces import SPACES, plain
 from agent.traits import Traits
@@ -48,7 +48,7 @@ class Embedded:
     def propose(self, entries: Sequence[Entry]) -> Solution | None:
         while self.waiting:
             recipe, hypothesis = self.waiting.pop(0)
-            recipe = dates_as_found(recipe, entries, self.sign)
+            recipe = columns_as_found(dates_as_found(recipe, entries, self.sign), entries, self.sign)
             if self._is_new(recipe, self.seed):
                 return self._solution(Move(recipe, hypothesis, ()), "portfolio")
         parents = self._parents(entries)
@@ -167,6 +167,20 @@ def dates_as_found(recipe: Recipe, entries: Sequence[Entry], sign: float) -> Rec
     timeless = [known for entry in entries if (known := recipe_of(entry)) is not None and SEASON in known.blocks]
     better = any(scores.get(known.key, -np.inf) > scores.get(known.swapped(SEASON, DATES).key, np.inf) for known in timeless)
     return recipe.swapped(DATES, SEASON) if better else recipe
+
+
+def columns_as_found(recipe: Recipe, entries: Sequence[Entry], sign: float) -> Recipe:
+    """The recipe with a choice among the columns, where an entry that differed in that alone was better on every fold."""
+    if recipe.has(TELLING.name) or recipe.model.startswith(WHOLE):
+        return recipe
+    done = [entry for entry in entries if entry.status == "ok"]
+    scores = {known.key: np.array(entry.fold_scores) for entry in done if (known := recipe_of(entry)) is not None}
+    chosen = [known for entry in done if (known := recipe_of(entry)) is not None and known.has(TELLING.name)]
+    for known in chosen:
+        mine, others = scores[known.key], scores.get(known.without(TELLING.name).key)
+        if others is not None and len(mine) == len(others) and (sign * mine > sign * others).all():
+            return recipe.with_block(next(block for block in known.blocks if block.name == TELLING.name))
+    return recipe
 
 
 def joined(*known: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:

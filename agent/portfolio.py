@@ -28,7 +28,7 @@ STRONGEST = Block("selection.telling", {"chance": 0, "most": 300})
 CAREFUL = {"learning_rate": 0.03, "num_leaves": 15, "feature_fraction": 0.5, "min_child_samples": 10}
 RANDOM_SPLITS = {**CAREFUL, "extra_trees": True, "feature_fraction": 1.0}
 FEW_ROWS = 20_000
-FOREST_ROWS = 10_000
+FOREST_ROWS, FOREST_CELLS = 10_000, 60_000
 NET_ROWS = 60_000
 KERNEL_ROWS = 6_000
 WIDE, NARROW = 400, 5  # columns; narrow tables are what kit/boosters.py takes for such
@@ -76,7 +76,7 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
     if traits.forward and DATES in plain:
         timeless = tuple(SEASON if block == DATES else block for block in plain)
         mark.append((Recipe("boosters.lightgbm", timeless), "What comes back every year holds for later rows too"))
-    mark += _chosen(traits, plain)
+    mark = _chosen(traits, plain) + mark if _is_vast(traits) else mark + _chosen(traits, plain)
     special, seen = _by_kind(traits, basic), _seen(traits, basic)
     if traits.image and not traits.sound and traits.numeric + traits.categorical <= 3:
         look = (Recipe("linear.regularised", plain, {"strength": 30.0}), "The images' tones, edges and shapes: the quickest look")
@@ -90,30 +90,35 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
         others = [move for move in others if move not in first]
     moves = special + first if _is_mostly_text(traits) else first + special
     moves += _by_turns(traits, _boosters(traits, basic, rich), _pretrained(traits, basic), others)
-    if _is_vast(traits):
-        moves = [(recipe.with_block(STRONGEST), hypothesis) for recipe, hypothesis in moves]
     return [(_seasonal(recipe), hypothesis) for recipe, hypothesis in moves] if traits.one_year and traits.datetime else moves
 
 
 def _chosen(traits: Traits, plain: tuple[Block, ...]) -> Moves:
     """The mark with fewer columns. Where it is the better for it, what follows leaves them out too (Embedded)."""
-    several = traits.numeric + traits.categorical >= SEVERAL_COLUMNS and traits.rows <= FEW_ROWS
-    if not several or _is_vast(traits) or traits.pixels or traits.channels or traits.image or _is_mostly_text(traits):
+    if traits.pixels or traits.channels or traits.image or _is_mostly_text(traits):
+        return []
+    if _is_vast(traits):
+        return [(Recipe("boosters.lightgbm", (*plain, STRONGEST)), "The columns that tell most by themselves, of very many")]
+    if traits.numeric + traits.categorical < SEVERAL_COLUMNS or traits.rows > FEW_ROWS:
         return []
     return [(Recipe("boosters.lightgbm", (*plain, TELLING)), "Some columns may tell nothing: only those that beat shuffled ones")]
 
 
 def _by_turns(traits: Traits, boosters: Moves, pretrained: Moves, others: Moves) -> Moves:
     """Two boosters, then a forest and a net: a blend gains more from what errs elsewhere than from a third booster. Of a
-    smooth table forest and net are first, and of many classes the net, the forest and a linear model, since trees split on
-    each class. Of more rows a forest takes longer than boosters."""
+    smooth table forest and net are first (of many cells, where a forest is slow, the net alone), and of many classes the
+    net, the forest and a linear model, since trees split on each class. Of more rows a forest takes longer than boosters."""
     many = traits.kind == "multiclass" and traits.classes > FEW_CLASSES
     if traits.image or _is_mostly_text(traits) or (traits.rows > FOREST_ROWS and not many):
         return [*boosters, *pretrained, *others]
+    slow = _is_smooth(traits) and traits.numeric * traits.rows >= FOREST_CELLS and not many
     first = ["nets.mlp", "forests.extra_trees", "linear.regularised"] if many else ["forests.extra_trees", "nets.mlp"]
     early = [move for model in first for move in others if move[0].model == model]
     others = [move for move in others if move not in early]
     begun = 0 if many or _is_smooth(traits) else 2
+    late = [move for move in early if move[0].model == "forests.extra_trees"] if slow else []
+    early = [move for move in early if move not in late]
+    boosters = [*boosters[:begun + 2], *late, *boosters[begun + 2:]]
     return [*boosters[:begun], *early, *boosters[begun:], *pretrained, *others]
 
 
@@ -206,7 +211,7 @@ def _is_short(traits: Traits) -> bool:
 
 def _is_vast(traits: Traits) -> bool:
     """Hundreds of columns and millions of cells: no model that sees them all comes far, and most tell little."""
-    return traits.columns > WIDE and traits.columns * traits.rows > MANY_CELLS and not traits.pixels and not traits.channels
+    return traits.columns > WIDE and traits.columns * traits.rows > MANY_CELLS
 
 
 def _is_smooth_picture(traits: Traits) -> bool:

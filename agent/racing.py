@@ -147,6 +147,12 @@ def cannot_win(
     return behind > max(rope[0] * reach, rope[1] * noise, chance)
 
 
+def is_answered(judge: Metric, scores: Mapping[int, float], other: Mapping[int, float]) -> bool:
+    """Whether a candidate that is run to know if it beats another entry is behind it, over the folds that both have run."""
+    gaps = [judge.sign * (score - other[fold]) for fold, score in scores.items() if fold in other]
+    return bool(gaps) and float(np.mean(gaps)) < 0
+
+
 def luck(judge: Metric, best: Mapping[int, float], rivals: Sequence[Mapping[int, float]], *, near: float) -> float:
     """By how much the gap between two good entries differs from fold to fold: its standard deviation, the median over the
     rivals that are no more than `near` behind the best; 0 where there is none."""

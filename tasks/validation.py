@@ -315,15 +315,17 @@ def _names_entities(train: pd.DataFrame, test: pd.DataFrame, name: str, role: st
         return False
     if whole and _are_shared(values.to_numpy(), test[name]):
         return False
-    levels = len(np.unique(values.to_numpy())) if whole else values.nunique()
-    if levels < 10 or len(values) < 1.5 * levels:
+    levels = np.unique(values.to_numpy()) if whole else values.dropna().unique()
+    if len(levels) < 10 or len(values) < 1.5 * len(levels):
         return False
     others = test[name].dropna()
     if len(others) < 10:
         return False
     if role != "datetime" and _kinds_differ(values, others):
         return False
-    return bool(others.isin(values.unique()).mean() <= SAME_ENTITIES)
+    if others.iloc[:: max(1, len(others) // SOME)].isin(levels).mean() > 0.5:
+        return False
+    return bool(others.isin(levels).mean() <= SAME_ENTITIES)
 
 
 def _are_shared(values: np.ndarray, others: pd.Series) -> bool:

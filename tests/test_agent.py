@@ -15,7 +15,7 @@ from agent.ensemble import build
 from agent.operators import Parent, drop_feature, menu, other_seed, tune_block
 from agent.portfolio import SEASON, opening
 from agent.proposers.embedded import Embedded
-from agent.racing import Candidate, cannot_win, peers_of
+from agent.racing import Candidate, cannot_win, is_answered, peers_of
 from agent.solution import Block, Recipe, Solution, Written, render
 from agent.traits import Traits
 from leaderboard.record import Entry
@@ -111,9 +111,28 @@ def test_fewer_columns_are_taken_over_where_they_were_better_on_every_fold(gains
     assert all(recipe is not None and recipe.has("selection.telling") == taken for recipe in recipes)
 
 
-def test_of_vast_tables_every_model_is_shown_the_columns_that_tell_most() -> None:
+def test_of_vast_tables_the_columns_that_tell_most_come_first_and_stay_unless_all_are_better() -> None:
     vast = Traits(**{**vars(TRAITS), "numeric": 3000, "text": 0})
-    assert all(recipe.has("selection.telling") for recipe, _ in opening(vast))
+    proposer = Embedded(vast, seed=0, greater_is_better=True)
+    first = proposer.propose([])
+    assert first is not None and first.recipe is not None and first.recipe.has("selection.telling") and first.asks is None
+    known = entry(1, first.recipe, 0.8)
+    second = proposer.propose([known])
+    assert second is not None and second.recipe is not None and not second.recipe.has("selection.telling")
+    assert second.asks == first.recipe
+    late = replace(entry(2, second.recipe, 0.0), status="timeout", score=None, fold_scores=())
+    third = proposer.propose([known, late])
+    assert third is not None and third.recipe is not None and third.recipe.has("selection.telling") and third.asks is None
+    better = entry(2, second.recipe, 0.9)
+    fourth = proposer.propose([known, better])
+    assert fourth is not None and fourth.recipe is not None and not fourth.recipe.has("selection.telling")
+
+
+@pytest.mark.parametrize(("scores", "answered"), [({0: 0.79}, True), ({0: 0.81}, False), ({0: 0.79, 1: 0.85}, False),
+                                                  ({}, False)])
+def test_what_only_asks_whether_it_is_better_ends_with_the_answer(scores: dict[int, float], answered: bool) -> None:
+    assert is_answered(metric("auc"), scores, {0: 0.8, 1: 0.8, 2: 0.8}) == answered
+    assert is_answered(metric("rmse"), {fold: -score for fold, score in scores.items()}, {0: -0.8, 1: -0.8}) == answered
 
 
 def test_of_a_single_year_no_recipe_goes_on_from_its_last_days() -> None:
@@ -144,7 +163,7 @@ def test_of_many_classes_a_linear_view_comes_before_what_grows_a_tree_for_each(k
     assert (models.index("linear.regularised") < models.index("boosters.catboost")) == sooner
 
 
-@pytest.mark.parametrize(("numbers", "categorical", "places"), [(6, 4, [3, 4]), (20, 0, [1, 2])])
+@pytest.mark.parametrize(("numbers", "categorical", "places"), [(6, 4, [3, 4]), (15, 0, [2, 3]), (40, 0, [5, 2])])
 def test_a_forest_and_a_net_come_before_a_third_booster_and_first_where_numbers_are_smooth(
     numbers: int, categorical: int, places: list[int],
 ) -> None:

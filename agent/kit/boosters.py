@@ -25,6 +25,7 @@ FASTEST = 0.2  # learning rate beyond which a short fit is not worth having
 NATIVE = 10  # levels up to which a categorical is split on as it is
 ROWS_A_LEVEL = 300  # on average, from which one of more levels is too: what is chance in few rows is none in many
 NARROW = 5  # columns up to which every tree is shown all: one that lacks a fifth of them misses how they act together
+MANY = 100  # columns from which few rows have fewer bins
 LARGEST_SUMS = 250 << 20  # bytes that CatBoost may keep sums in; of 430 MB it asks for 4.2 GB, of 260 for 2.1
 LOOK = 0.36  # of a fit's time for the look: the refits that take its rounds over have half of the time
 CUT_FASTER = 1.5  # times the learning rate where the time was over before the rounds were found
@@ -425,6 +426,11 @@ def _pace(
     return max(taken[0] - pace, 0.0), pace
 
 
+def _bins(rows: int, columns: int) -> int:
+    """Bins of a column: of few rows a tree's time is that of looking through them, which many columns multiply."""
+    return 255 if columns < MANY else int(np.clip(rows // 24, 63, 255))
+
+
 def _lightgbm(table: Table, goal: Goal, plan: Plan, task: SimpleNamespace, params: dict[str, Any]) -> Fitted:
     import lightgbm as lgb
 
@@ -450,6 +456,7 @@ def _lightgbm(table: Table, goal: Goal, plan: Plan, task: SimpleNamespace, param
         "seed": task.seed,
         "deterministic": True,
         "force_row_wise": table.train.shape[1] < 1000,
+        "max_bin": _bins(rows, table.train.shape[1]),
         "verbosity": -1,
         **{LIGHTGBM_NAMES.get(name, name): value for name, value in params.items()},
     }
@@ -534,6 +541,7 @@ def _xgboost(table: Table, goal: Goal, plan: Plan, task: SimpleNamespace, params
         "colsample_bytree": 0.8 if table.train.shape[1] > NARROW else 1.0,
         "reg_lambda": 1.0,
         "tree_method": "hist",
+        "max_bin": _bins(len(plan.rows), table.train.shape[1]),
         "nthread": task.threads,
         "seed": task.seed,
         "device": devices.device_for(task, "xgboost"),

@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import optuna
@@ -12,7 +13,7 @@ from agent.bandit import Bandit
 from agent.operators import OPERATORS, WHOLE, Move, Parent, pick
 from agent.playbook.policy import BY_HAND, Policy
 from agent.playbook.scope import holds
-from agent.portfolio import DATES, SEASON, TELLING
+from agent.portfolio import DATES, SEASON, STRONGEST, TELLING
 from agent.solution import Block, Recipe, Solution, render
 from agent.spaces import SPACES, plain
 from agent.traits import Traits
@@ -50,7 +51,7 @@ class Embedded:
             recipe, hypothesis = self.waiting.pop(0)
             recipe = columns_as_found(dates_as_found(recipe, entries, self.sign), entries, self.sign)
             if self._is_new(recipe, self.seed):
-                return self._solution(Move(recipe, hypothesis, ()), "portfolio")
+                return replace(self._solution(Move(recipe, hypothesis, ()), "portfolio"), asks=self._asked_by(recipe))
         parents = self._parents(entries)
         return self._evolve(parents) if parents else None
 
@@ -148,6 +149,11 @@ class Embedded:
                 parents.append(Parent(entry, recipe))
         return parents
 
+    def _asked_by(self, recipe: Recipe) -> Recipe | None:
+        """The recipe that was run before and differs in the choice of columns alone."""
+        other = recipe.without(TELLING.name) if recipe.has(TELLING.name) else recipe.with_block(STRONGEST)
+        return other if f"{other.key}#{self.seed}" in self.seen else None
+
     def _is_new(self, recipe: Recipe, seed: int) -> bool:
         key = f"{recipe.key}#{seed}"
         new = key not in self.seen
@@ -170,16 +176,19 @@ def dates_as_found(recipe: Recipe, entries: Sequence[Entry], sign: float) -> Rec
 
 
 def columns_as_found(recipe: Recipe, entries: Sequence[Entry], sign: float) -> Recipe:
-    """The recipe with a choice among the columns, where an entry that differed in that alone was better on every fold."""
+    """The recipe with a choice among the columns, where an entry had one and none that lacked it and differed in nothing else
+    was as good on any fold."""
     if recipe.has(TELLING.name) or recipe.model.startswith(WHOLE):
         return recipe
-    done = [entry for entry in entries if entry.status == "ok"]
-    scores = {known.key: np.array(entry.fold_scores) for entry in done if (known := recipe_of(entry)) is not None}
-    chosen = [known for entry in done if (known := recipe_of(entry)) is not None and known.has(TELLING.name)]
-    for known in chosen:
-        mine, others = scores[known.key], scores.get(known.without(TELLING.name).key)
-        if others is not None and len(mine) == len(others) and (sign * mine > sign * others).all():
-            return recipe.with_block(next(block for block in known.blocks if block.name == TELLING.name))
+    scores = {known.key: sign * np.array(entry.fold_scores) for entry in entries
+              if entry.status == "ok" and (known := recipe_of(entry)) is not None}
+    for known in [known for entry in entries if entry.status == "ok" and (known := recipe_of(entry)) is not None]:
+        block = next((block for block in known.blocks if block.name == TELLING.name), None)
+        if block is None or known.without(block.name).key == recipe.key:
+            continue
+        mine, others = scores[known.key], scores.get(known.without(block.name).key)
+        if others is None or (len(mine) == len(others) and (mine > others).all()):
+            return recipe.with_block(block)
     return recipe
 
 

@@ -35,7 +35,7 @@ WIDE, NARROW = 400, 5  # columns; narrow tables are what kit/boosters.py takes f
 CONTEXT_ROWS, CONTEXT_COLUMNS = 50_000, 300  # that a pretrained model for tables is asked about
 SEVERAL = ("multilabel", "multiregression")  # a kernel machine for each of them takes too long
 QUICK, NET = ("linear.regularised", "linear.support_vectors"), ("nets.mlp",)  # first of tables that are short for their columns
-QUICK_CELLS = 1_000_000
+QUICK_CELLS, SMALL_CELLS = 1_000_000, 300_000
 SEVERAL_COLUMNS = 12  # from which some may tell nothing
 MANY_CELLS = 5_000_000  # of which a booster that sees them all has few rounds in a minute
 Moves = list[tuple[Recipe, str]]
@@ -84,6 +84,9 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
     else:
         first = [*mark, *seen]
     others = _others(traits, basic, rich)
+    if _is_small(traits) and _is_smooth(traits) and not _is_short(traits):  # a second or two, and now and then the best of all
+        linear = [move for move in others if move[0] == Recipe("linear.regularised", rich)]
+        first, others = [*first, *linear], [move for move in others if move not in linear]
     if _is_short(traits):
         quick, net = ([move for move in others if move[0].model in models and not move[0].params] for models in (QUICK, NET))
         first = [*quick, *first, *net]
@@ -106,20 +109,25 @@ def _chosen(traits: Traits, plain: tuple[Block, ...]) -> Moves:
 
 def _by_turns(traits: Traits, boosters: Moves, pretrained: Moves, others: Moves) -> Moves:
     """Two boosters, then a forest and a net: a blend gains more from what errs elsewhere than from a third booster. Of a
-    smooth table forest and net are first (of many cells, where a forest is slow, the net alone), and of many classes the
+    smooth table net and forest are first (of many cells, where a forest is slow, the net alone), and of many classes the
     net, the forest and a linear model, since trees split on each class. Of more rows a forest takes longer than boosters."""
     many = traits.kind == "multiclass" and traits.classes > FEW_CLASSES
-    if traits.image or _is_mostly_text(traits) or (traits.rows > FOREST_ROWS and not many):
+    if traits.image or _is_mostly_text(traits):
         return [*boosters, *pretrained, *others]
+    near = [move for move in others if move[0].model == "neighbours.knn" and _is_small(traits)]
+    others = [move for move in others if move not in near]
+    if traits.rows > FOREST_ROWS and not many:
+        return [*boosters[:2], *near, *boosters[2:], *pretrained, *others]
     slow = _is_smooth(traits) and traits.numeric * traits.rows >= FOREST_CELLS and not many
-    first = ["nets.mlp", "forests.extra_trees", "linear.regularised"] if many else ["forests.extra_trees", "nets.mlp"]
+    first = ["nets.mlp", "forests.extra_trees"] if many or _is_smooth(traits) else ["forests.extra_trees", "nets.mlp"]
+    first += ["linear.regularised"] if many else []
     early = [move for model in first for move in others if move[0].model == model]
     others = [move for move in others if move not in early]
-    begun = 0 if many or _is_smooth(traits) else 2
-    late = [move for move in early if move[0].model == "forests.extra_trees"] if slow else []
+    late = [move for move in early if slow and move[0].model == "forests.extra_trees"]
     early = [move for move in early if move not in late]
-    boosters = [*boosters[:begun + 2], *late, *boosters[begun + 2:]]
-    return [*boosters[:begun], *early, *boosters[begun:], *pretrained, *others]
+    two, more = boosters[:2], boosters[2:]
+    begun = [*early, *two] if many or _is_smooth(traits) else [*two, *early]
+    return [*begun, *near, *late, *more, *pretrained, *others]
 
 
 def _seasonal(recipe: Recipe) -> Recipe:
@@ -201,6 +209,12 @@ def _is_smooth(traits: Traits) -> bool:
     """Few rows, mostly numbers: where kernels and nets outdo trees."""
     few = traits.rows <= FOREST_ROWS and traits.numeric >= 8
     return few and traits.categorical + traits.text + traits.datetime <= traits.numeric // 8
+
+
+def _is_small(traits: Traits) -> bool:
+    """Of so few numbers that a linear model takes a second, and one looks up near rows in less."""
+    cells = traits.rows * (traits.numeric + traits.categorical)
+    return traits.rows <= FEW_ROWS and cells <= SMALL_CELLS and not traits.text + traits.image and not traits.forward
 
 
 def _is_short(traits: Traits) -> bool:

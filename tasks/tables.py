@@ -25,6 +25,7 @@ DATE_FORMATS = (
     "%Y-%m-%d", "%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m-%d-%Y", "%d-%m-%Y", "%m/%d/%y", "%d/%m/%y",
     "%Y-%m", "%b-%Y", "%b %Y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%B %d, %Y", "%d %B %Y",
 )
+ROWS_A_NAME = 20  # on average, from which texts are names of what the rows are of
 FEW_HEADS = 5  # texts of which one has to be a date in a format before the others are tried
 TIMES = ("", " %H:%M:%S", " %H:%M", " %I:%M %p", " %I:%M:%S %p")
 ZONE = r"\s?(?:UTC|GMT)$"
@@ -253,6 +254,8 @@ def survey(
     for name in [c for c in train.columns if c in test.columns and c not in targets]:
         values = together(train[name], test[name])
         role = "text" if name in text else role_of(values, files)
+        if role == "text" and name not in text and _name_the_same(train[name], test[name]):
+            role = "categorical"
         reason = "" if name in series and role == "numeric" else _useless(values) or _empty_side(train[name], test[name])
         reason = reason or ("the id of the rows" if name == id and role not in ("datetime", "image") else "")
         twin = None if reason or name in series else _twin(name, values, train, test, seen)
@@ -300,6 +303,13 @@ def role_of(values: pd.Series, files: dict[str, str]) -> str:
     if as_dates(sample) is not None:
         return "datetime"
     return "text" if _reads_as_text(sample) else "categorical"
+
+
+def _name_the_same(train: pd.Series, test: pd.Series) -> bool:
+    """Whether texts are names of few things that both files tell of, as of a panel's series: many rows have each, and hardly any
+    row of test has another."""
+    levels = train.dropna().unique()
+    return len(levels) * ROWS_A_NAME <= len(train) and bool(test.dropna().isin(levels).mean() >= 0.95)
 
 
 def _sample(values: pd.Series, size: int = 1500) -> pd.Series:

@@ -33,6 +33,16 @@ def test_two_values_of_any_type_are_binary_with_their_own_labels(
     assert (task.kind, task.classes) == ("binary", classes)
 
 
+@pytest.mark.parametrize(("others", "role"), [(0, "categorical"), (1_000, "text")])
+def test_sentences_that_many_rows_share_are_names_unless_the_test_has_others(others: int, role: str) -> None:
+    def side(months: int, first: int) -> pd.DataFrame:
+        names = [f"All employees of trade number {k}, seasonally adjusted" for k in range(first, first + 120)]
+        return pd.DataFrame({"series": names * months, "month": np.repeat(np.arange(months), 120)})
+
+    found = survey(side(30, 0), side(3, others), id=None, targets=())
+    assert found.roles["series"] == role
+
+
 def test_labels_in_the_sample_ask_for_labels_and_accuracy(tmp_path: Path) -> None:
     task = load_task(folder_with_target(tmp_path, ["cat", "dog", "owl"] * 20, sample="dog"))
     assert (task.kind, task.submission, task.metric, task.classes) == (

@@ -111,6 +111,22 @@ def test_fewer_columns_are_taken_over_where_they_were_better_on_every_fold(gains
     assert all(recipe is not None and recipe.has("selection.telling") == taken for recipe in recipes)
 
 
+def test_what_was_begun_before_the_columns_were_chosen_is_begun_again_with_fewer() -> None:
+    traits = Traits(**{**vars(TRAITS), "text": 0, "numeric": 40, "categorical": 0, "datetime": 0, "top_levels": 0})
+    proposer, made = Embedded(traits, seed=0, greater_is_better=True), []
+    for _ in range(3):  # the third while the second is on its way
+        solution = proposer.propose(made[:1])
+        assert solution is not None and solution.recipe is not None
+        made.append(entry(len(made) + 1, solution.recipe, 0.8 + 0.01 * len(made)))
+    assert [known.params["recipe"]["blocks"] == [] for known in made[:1]] == [True]
+    third = proposer.propose(made)
+    assert third is not None and third.recipe is not None
+    early = Recipe.from_json(made[2].params["recipe"])
+    assert not early.has("selection.telling") and third.recipe.key == early.with_block(Block("selection.telling")).key
+    after = proposer.propose(made)
+    assert after is not None and after.recipe is not None and after.recipe.model != early.model
+
+
 def test_of_vast_tables_the_columns_that_tell_most_come_first_and_stay_unless_all_are_better() -> None:
     vast = Traits(**{**vars(TRAITS), "numeric": 3000, "text": 0})
     proposer = Embedded(vast, seed=0, greater_is_better=True)

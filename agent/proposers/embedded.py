@@ -47,6 +47,7 @@ class Embedded:
         self.asked: dict[str, optuna.trial.Trial] = {}
 
     def propose(self, entries: Sequence[Entry]) -> Solution | None:
+        self.waiting = [*self._too_early(entries), *self.waiting]
         while self.waiting:
             recipe, hypothesis = self.waiting.pop(0)
             recipe = columns_as_found(dates_as_found(recipe, entries, self.sign), entries, self.sign)
@@ -149,6 +150,18 @@ class Embedded:
                 parents.append(Parent(entry, recipe))
         return parents
 
+    def _too_early(self, entries: Sequence[Entry]) -> list[tuple[Recipe, str]]:
+        """What was begun before it was known that fewer columns are better, with fewer columns."""
+        moves: dict[str, tuple[Recipe, str]] = {}
+        for entry in entries:
+            if entry.operator != "portfolio" or (recipe := recipe_of(entry)) is None:
+                continue
+            again = columns_as_found(recipe, entries, self.sign)
+            if again != recipe and f"{again.key}#{self.seed}" not in self.seen:
+                moves[again.key] = (again, f"Entry {entry.number} without the columns that tell nothing")
+        known = {waiting.key for waiting, _ in self.waiting}
+        return [move for key, move in moves.items() if key not in known]
+
     def _asked_by(self, recipe: Recipe) -> Recipe | None:
         """The recipe that was run before and differs in the choice of columns alone."""
         other = recipe.without(TELLING.name) if recipe.has(TELLING.name) else recipe.with_block(STRONGEST)
@@ -180,14 +193,14 @@ def columns_as_found(recipe: Recipe, entries: Sequence[Entry], sign: float) -> R
     was as good on any fold."""
     if recipe.has(TELLING.name) or recipe.model.startswith(WHOLE):
         return recipe
-    scores = {known.key: sign * np.array(entry.fold_scores) for entry in entries
-              if entry.status == "ok" and (known := recipe_of(entry)) is not None}
-    for known in [known for entry in entries if entry.status == "ok" and (known := recipe_of(entry)) is not None]:
+    done = {known.key: (known, sign * np.array(entry.fold_scores)) for entry in entries
+            if entry.status == "ok" and entry.operator == "portfolio" and (known := recipe_of(entry)) is not None}
+    for known, mine in done.values():
         block = next((block for block in known.blocks if block.name == TELLING.name), None)
         if block is None or known.without(block.name).key == recipe.key:
             continue
-        mine, others = scores[known.key], scores.get(known.without(block.name).key)
-        if others is None or (len(mine) == len(others) and (mine > others).all()):
+        twin = done.get(known.without(block.name).key)
+        if twin is None or (len(mine) == len(twin[1]) and (mine > twin[1]).all()):
             return recipe.with_block(block)
     return recipe
 

@@ -22,7 +22,7 @@ from agent.pictures import Batch, Pictures
 from agent.playbook.policy import BY_HAND, Policy
 from agent.pool import Pool
 from agent.proposers import Proposer
-from agent.racing import SLACK, Candidate, cannot_win, fold_score, is_answered, peers_of
+from agent.racing import SLACK, Candidate, cannot_win, fold_score, is_behind, peers_of
 from agent.shift import Shift, prediction_shift
 from agent.solution import Solution
 from agent.threads import Fit, Room, Threads, most_threads, slot_seconds
@@ -479,8 +479,8 @@ class Game:
         rivals = [scores for number, scores in self.state.fold_scores.items() if number]
         if not rivals or candidate.number == 0:
             return False
-        if (asked := self._asked(candidate)) is not None:
-            return is_answered(self.judge, candidate.scores, asked)
+        if (twin := self._twin(candidate)) is not None:
+            return is_behind(self.judge, candidate.scores, twin)
         peers = peers_of(candidate.solution, self.state.entries)
         best = best_entry(self.state.entries, self.judge)
         prior = next((e.score for e in self.state.entries if e.number == 0 and e.score is not None), None)
@@ -488,9 +488,9 @@ class Game:
         return cannot_win(self.judge, candidate.scores, rivals, peers=peers, reach=reach,
                           noise=best.spread or 0.0 if best else 0.0, stopping=self.setting.policy.stopping)
 
-    def _asked(self, candidate: Candidate) -> Mapping[int, float] | None:
-        """The fold scores of the entry that the candidate is compared with, if it is in."""
-        if (recipe := candidate.solution.asks) is None:
+    def _twin(self, candidate: Candidate) -> Mapping[int, float] | None:
+        """The fold scores of the entry that the candidate must beat, if there is one and it is complete."""
+        if (recipe := candidate.solution.must_beat) is None:
             return None
         known = next((e for e in self.state.entries if e.params.get("recipe") == recipe.to_json()), None)
         return self.state.fold_scores.get(known.number) if known else None

@@ -76,7 +76,7 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
     if traits.forward and DATES in plain:
         timeless = tuple(SEASON if block == DATES else block for block in plain)
         mark.append((Recipe("boosters.lightgbm", timeless), "What comes back every year holds for later rows too"))
-    mark = _chosen(traits, plain) + mark if _is_vast(traits) else mark + _chosen(traits, plain)
+    mark = _fewer_columns(traits, plain) + mark if _is_vast(traits) else mark + _fewer_columns(traits, plain)
     special, seen = _by_kind(traits, basic), _seen(traits, basic)
     if traits.image and not traits.sound and traits.numeric + traits.categorical <= 3:
         look = (Recipe("linear.regularised", plain, {"strength": 30.0}), "The images' tones, edges and shapes: the quickest look")
@@ -96,7 +96,7 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
     return [(_seasonal(recipe), hypothesis) for recipe, hypothesis in moves] if traits.one_year and traits.datetime else moves
 
 
-def _chosen(traits: Traits, plain: tuple[Block, ...]) -> Moves:
+def _fewer_columns(traits: Traits, plain: tuple[Block, ...]) -> Moves:
     """The mark with fewer columns. Where it is the better for it, what follows leaves them out too (Embedded)."""
     if traits.pixels or traits.channels or traits.image or _is_mostly_text(traits):
         return []

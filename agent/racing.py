@@ -147,8 +147,8 @@ def cannot_win(
     return behind > max(rope[0] * reach, rope[1] * noise, chance)
 
 
-def is_answered(judge: Metric, scores: Mapping[int, float], other: Mapping[int, float]) -> bool:
-    """Whether a candidate that is run to know if it beats another entry is behind it, over the folds that both have run."""
+def is_behind(judge: Metric, scores: Mapping[int, float], other: Mapping[int, float]) -> bool:
+    """Whether a candidate is behind one other entry, over the folds that both have run; not where there is none."""
     gaps = [judge.sign * (score - other[fold]) for fold, score in scores.items() if fold in other]
     return bool(gaps) and float(np.mean(gaps)) < 0
 

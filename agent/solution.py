@@ -120,7 +120,7 @@ class Solution:
     written: Written | None = None
     failed: str = ""
     upon: Upon | None = None
-    asks: Recipe | None = None  # it differs from this one in one thing, and is run to know which is the better
+    must_beat: Recipe | None = None  # it differs from this one in one thing, and is run to know which is the better
 
     @property
     def is_variation(self) -> bool:

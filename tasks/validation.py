@@ -323,15 +323,14 @@ def _names_entities(train: pd.DataFrame, test: pd.DataFrame, name: str, role: st
         return False
     if role != "datetime" and _kinds_differ(values, others):
         return False
-    if others.iloc[:: max(1, len(others) // SOME)].isin(levels).mean() > 0.5:
+    if not whole and _are_shared(levels, others):
         return False
     return bool(others.isin(levels).mean() <= SAME_ENTITIES)
 
 
 def _are_shared(values: np.ndarray, others: pd.Series) -> bool:
     """Whether test rows here and there mostly have values of train rows: the quick answer, of most columns."""
-    some = others.to_numpy()[:: max(1, len(others) // SOME)]
-    return some.dtype.kind in "iu" and bool(np.isin(some, values).mean() > 0.5)
+    return bool(others.iloc[:: max(1, len(others) // SOME)].isin(values).mean() > 0.5)
 
 
 def _kinds_differ(values: pd.Series, others: pd.Series) -> bool:

@@ -15,7 +15,7 @@ from agent.ensemble import build
 from agent.operators import Parent, drop_feature, menu, other_seed, tune_block
 from agent.portfolio import SEASON, opening
 from agent.proposers.embedded import Embedded
-from agent.racing import Candidate, cannot_win, is_answered, peers_of
+from agent.racing import Candidate, cannot_win, is_behind, peers_of
 from agent.solution import Block, Recipe, Solution, Written, render
 from agent.traits import Traits
 from leaderboard.record import Entry
@@ -131,14 +131,14 @@ def test_of_vast_tables_the_columns_that_tell_most_come_first_and_stay_unless_al
     vast = Traits(**{**vars(TRAITS), "numeric": 3000, "text": 0})
     proposer = Embedded(vast, seed=0, greater_is_better=True)
     first = proposer.propose([])
-    assert first is not None and first.recipe is not None and first.recipe.has("selection.telling") and first.asks is None
+    assert first is not None and first.recipe is not None and first.recipe.has("selection.telling") and first.must_beat is None
     known = entry(1, first.recipe, 0.8)
     second = proposer.propose([known])
     assert second is not None and second.recipe is not None and not second.recipe.has("selection.telling")
-    assert second.asks == first.recipe
+    assert second.must_beat == first.recipe
     late = replace(entry(2, second.recipe, 0.0), status="timeout", score=None, fold_scores=())
     third = proposer.propose([known, late])
-    assert third is not None and third.recipe is not None and third.recipe.has("selection.telling") and third.asks is None
+    assert third is not None and third.recipe is not None and third.recipe.has("selection.telling") and third.must_beat is None
     better = entry(2, second.recipe, 0.9)
     fourth = proposer.propose([known, better])
     assert fourth is not None and fourth.recipe is not None and not fourth.recipe.has("selection.telling")
@@ -147,8 +147,8 @@ def test_of_vast_tables_the_columns_that_tell_most_come_first_and_stay_unless_al
 @pytest.mark.parametrize(("scores", "answered"), [({0: 0.79}, True), ({0: 0.81}, False), ({0: 0.79, 1: 0.85}, False),
                                                   ({}, False)])
 def test_what_only_asks_whether_it_is_better_ends_with_the_answer(scores: dict[int, float], answered: bool) -> None:
-    assert is_answered(metric("auc"), scores, {0: 0.8, 1: 0.8, 2: 0.8}) == answered
-    assert is_answered(metric("rmse"), {fold: -score for fold, score in scores.items()}, {0: -0.8, 1: -0.8}) == answered
+    assert is_behind(metric("auc"), scores, {0: 0.8, 1: 0.8, 2: 0.8}) == answered
+    assert is_behind(metric("rmse"), {fold: -score for fold, score in scores.items()}, {0: -0.8, 1: -0.8}) == answered
 
 
 def test_of_a_single_year_no_recipe_goes_on_from_its_last_days() -> None:

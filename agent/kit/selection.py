@@ -76,8 +76,9 @@ def strength(
     numeric = set(columns.named(train, task, "numeric", "datetime"))
     plain = [k for k, name in enumerate(names) if name in numeric]
     for start in range(0, len(plain), AT_ONCE):
-        some = plain[start : start + AT_ONCE]
-        found[some] = _of_numbers(columns.table(train[[names[k] for k in some]].iloc[rows], [names[k] for k in some]), goals)
+        places = plain[start : start + AT_ONCE]
+        some = [names[k] for k in places]
+        found[places] = _of_numbers(columns.table(train[some].iloc[rows], some), goals)
     for k in sorted(set(range(len(names))) - set(plain)):
         found[k] = _of_levels(pd.factorize(train[names[k]].iloc[rows])[0] + 1, goals)
     return found

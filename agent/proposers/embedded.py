@@ -47,12 +47,13 @@ class Embedded:
         self.asked: dict[str, optuna.trial.Trial] = {}
 
     def propose(self, entries: Sequence[Entry]) -> Solution | None:
-        self.waiting = [*self._too_early(entries), *self.waiting]
+        chosen = choices_of_columns(entries, self.sign)
+        self.waiting = [*self._too_early(entries, chosen), *self.waiting]
         while self.waiting:
             recipe, hypothesis = self.waiting.pop(0)
-            recipe = columns_as_found(dates_as_found(recipe, entries, self.sign), entries, self.sign)
+            recipe = with_columns(dates_as_found(recipe, entries, self.sign), chosen)
             if self._is_new(recipe, self.seed):
-                return replace(self._solution(Move(recipe, hypothesis, ()), "portfolio"), asks=self._asked_by(recipe))
+                return replace(self._solution(Move(recipe, hypothesis, ()), "portfolio"), must_beat=self._twin(recipe))
         parents = self._parents(entries)
         return self._evolve(parents) if parents else None
 
@@ -150,20 +151,20 @@ class Embedded:
                 parents.append(Parent(entry, recipe))
         return parents
 
-    def _too_early(self, entries: Sequence[Entry]) -> list[tuple[Recipe, str]]:
+    def _too_early(self, entries: Sequence[Entry], chosen: Sequence[tuple[Recipe, Block]]) -> list[tuple[Recipe, str]]:
         """What was begun before it was known that fewer columns are better, with fewer columns."""
         moves: dict[str, tuple[Recipe, str]] = {}
         for entry in entries:
             if entry.operator != "portfolio" or (recipe := recipe_of(entry)) is None:
                 continue
-            again = columns_as_found(recipe, entries, self.sign)
+            again = with_columns(recipe, chosen)
             if again != recipe and f"{again.key}#{self.seed}" not in self.seen:
                 moves[again.key] = (again, f"Entry {entry.number} without the columns that tell nothing")
         known = {waiting.key for waiting, _ in self.waiting}
         return [move for key, move in moves.items() if key not in known]
 
-    def _asked_by(self, recipe: Recipe) -> Recipe | None:
-        """The recipe that was run before and differs in the choice of columns alone."""
+    def _twin(self, recipe: Recipe) -> Recipe | None:
+        """The recipe that was proposed before and differs in the choice of columns alone."""
         other = recipe.without(TELLING.name) if recipe.has(TELLING.name) else recipe.with_block(STRONGEST)
         return other if f"{other.key}#{self.seed}" in self.seen else None
 
@@ -188,21 +189,26 @@ def dates_as_found(recipe: Recipe, entries: Sequence[Entry], sign: float) -> Rec
     return recipe.swapped(DATES, SEASON) if better else recipe
 
 
-def columns_as_found(recipe: Recipe, entries: Sequence[Entry], sign: float) -> Recipe:
-    """The recipe with a choice among the columns, where an entry had one and none that lacked it and differed in nothing else
-    was as good on any fold."""
-    if recipe.has(TELLING.name) or recipe.model.startswith(WHOLE):
-        return recipe
+def choices_of_columns(entries: Sequence[Entry], sign: float) -> list[tuple[Recipe, Block]]:
+    """Recipes of the opening that choose among the columns, with the block that does, where no entry that lacked it and
+    differed in nothing else was as good on any fold."""
     done = {known.key: (known, sign * np.array(entry.fold_scores)) for entry in entries
             if entry.status == "ok" and entry.operator == "portfolio" and (known := recipe_of(entry)) is not None}
+    found = []
     for known, mine in done.values():
-        block = next((block for block in known.blocks if block.name == TELLING.name), None)
-        if block is None or known.without(block.name).key == recipe.key:
-            continue
-        twin = done.get(known.without(block.name).key)
-        if twin is None or (len(mine) == len(twin[1]) and (mine > twin[1]).all()):
-            return recipe.with_block(block)
-    return recipe
+        for block in (block for block in known.blocks if block.name == TELLING.name):
+            twin = done.get(known.without(block.name).key)
+            if twin is None or (len(mine) == len(twin[1]) and (mine > twin[1]).all()):
+                found.append((known, block))
+    return found
+
+
+def with_columns(recipe: Recipe, chosen: Sequence[tuple[Recipe, Block]]) -> Recipe:
+    """The recipe with the first choice among the columns, but for the twin of the recipe that has it: that is to be run."""
+    if recipe.has(TELLING.name) or recipe.model.startswith(WHOLE):
+        return recipe
+    blocks = (block for known, block in chosen if known.without(block.name).key != recipe.key)
+    return recipe.with_block(block) if (block := next(blocks, None)) is not None else recipe
 
 
 def joined(*known: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:

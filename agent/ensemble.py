@@ -167,15 +167,15 @@ def surrogate(judge: Metric, kind: str) -> Metric:
 
 def climb_link(judge: Metric) -> str:
     """Where hill climbing averages: ranks for metrics of order, logs for metrics of ratios."""
-    if judge.name in ("auc", "mean_auc", "gini", "concordance"):
+    if judge.name in ("auc", "mean_auc", "average_precision", "gini", "concordance"):
         return "rank"
-    return "log1p" if judge.name in ("rmsle", "mean_rmsle") else "identity"
+    return "log1p" if judge.name in ("rmsle", "msle", "mean_rmsle") else "identity"
 
 
 def stack_link(kind: str, judge: Metric) -> str:
     """Where a linear stack is fitted; empty where none is defined."""
     if kind in ("regression", "ordinal", "multiregression"):
-        return "log1p" if judge.name in ("rmsle", "mean_rmsle") else "identity"
+        return "log1p" if judge.name in ("rmsle", "msle", "mean_rmsle") else "identity"
     return {"binary": "logit", "multilabel": "logit", "multiclass": "log"}.get(kind, "")
 
 

@@ -153,7 +153,8 @@ def _write_case(
     task: Task, roles: Mapping[str, str], case: Path, *, budget: float, threads: int, seed: int, rival: Rival, model: str,
 ) -> None:
     classes = {"binary": 2, "multilabel": 2, "multiclass": len(task.classes)}.get(task.kind, 0)
-    inner = {"mean_auc": "auc", "mean_log_loss": "log_loss", "mean_rmse": "rmse", "rmsle": "rmse", "mean_rmsle": "rmse"}
+    inner = {"mean_auc": "auc", "mean_log_loss": "log_loss", "mean_rmse": "rmse", "rmsle": "rmse", "mean_rmsle": "rmse",
+             "msle": "mse"}
     told = {"kind": task.kind, "classes": classes, "metric": inner.get(task.metric, task.metric), "roles": dict(roles),
             "seconds": budget, "threads": threads, "seed": seed, "variant": rival.variant, "public": str(task.folder),
             "model": parse(model).model if model else ""}

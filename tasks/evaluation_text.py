@@ -12,7 +12,8 @@ PHRASES: tuple[tuple[str, str], ...] = (
     (rf"{AUC}|auc ?roc|roc ?auc|auroc|auc", "auc"),
     (rf"(?:{COLUMNS}|average(?:d)?(?: \w+){{0,3}}|mean(?: \w+){{0,3}}) (?:{AUC}|roc ?auc|auc)", "mean_auc"),
     (rf"(?:macro|one vs rest|ovr)[ \w]{{0,40}}(?:{AUC}|auc)", "mean_auc"),
-    (r"(?:area under )?(?:the )?precision recall (?:curve|auc)|pr auc|auprc|average precision", UNKNOWN),
+    (r"(?:area under )?(?:the )?precision recall (?:curve|auc)|pr auc|auprc|average precision(?: score)?",
+     "average_precision"),
     (r"(?:multi ?class |categorical |binary )?(?:log(?:arithmic)? ?loss|cross entropy)(?: loss)?", "log_loss"),
     (rf"{COLUMNS} (?:log(?:arithmic)? ?loss|cross entropy)", "mean_log_loss"),
     (r"mean(?: \w+){0,3} log loss (?:over|across)(?: \w+){0,2} (?:columns|targets|labels)", "mean_log_loss"),
@@ -26,11 +27,22 @@ PHRASES: tuple[tuple[str, str], ...] = (
     (r"micro(?: averaged?)? f ?1(?: ?scores?| measure)?|f ?1(?: score)? ?\(?micro\)?", "f1_micro"),
     (r"(?:sample|row|example)(?:s|wise| wise)?(?: averaged?)? f ?1(?: ?scores?| measure)?|mean f ?1(?: ?scores?)?"
      r"|f ?1(?: score)? averaged over (?:rows|samples)", "f1_samples"),
-    (r"weighted(?: averaged?)? f ?1(?: score)?|f ?(?:2|0\.5|beta)(?: score)|f beta", UNKNOWN),
+    (r"weighted(?: averaged?)? f ?1(?: score)?|f ?beta(?: score)?", UNKNOWN),
+    (r"f ?(?P<a>2|0\.5)(?: score| measure)|f ?beta(?: score| measure)?[\w (),]{0,30}beta ?(?:=|of) ?(?P<b>\d+(?:\.\d+)?)",
+     "fbeta@"),
+    (r"brier(?: score)?(?: loss)?", "brier"),
     (r"matthews'?s? correlation(?: coefficient)?(?: \(mcc\))?|mcc", "mcc"),
     (r"quadratic(?:ally)? weighted (?:cohen'?s )?kappa|qwk|kappa[ \w]{0,20} quadratic weights?", "qwk"),
-    (r"(?:linear(?:ly)? weighted )?(?:cohen'?s )?kappa", UNKNOWN),
+    (r"(?:cohen'?s )?kappa(?: score| statistic| coefficient)?", "kappa"),
+    (r"linear(?:ly)? weighted (?:cohen'?s )?kappa", UNKNOWN),
     (rf"{RMSE}|rmse|root mean squared? deviation", "rmse"),
+    (r"mean squared? error|mse", "mse"),
+    (rf"{COLUMNS} mean squared? error|mean squared? error[\w ]{{0,20}} (?:columns|targets)", UNKNOWN),
+    (r"mean squared? log(?:arithmic)? error|msle", "msle"),
+    (r"median absolute error|medae", "medae"),
+    (r"pearson(?:'s)?(?: product moment)?(?: correlation)?(?: coefficient)?", "pearson"),
+    (r"spearman(?:'s)?(?: rank)?(?: order)?(?: correlation)?(?: coefficient)?(?: rho)?", "spearman"),
+    (rf"{COLUMNS} (?:pearson|spearman)(?:'s)?(?: rank)?(?: correlation)?(?: coefficient)?", UNKNOWN),
     (rf"{COLUMNS} (?:{RMSE}|rmse)|mcrmse", "mean_rmse"),
     (rf"(?:mean|average)(?: of)?(?: the)?(?: \w+){{0,2}} (?:{RMSE}|rmse)s? (?:over|across|of)(?: \w+){{0,2}} "
      r"(?:columns|targets)", "mean_rmse"),
@@ -61,8 +73,9 @@ PHRASES: tuple[tuple[str, str], ...] = (
 
 SPECIFIC = {
     "f1": ("f1_macro", "f1_micro", "f1_samples"), "auc": ("mean_auc", "gini"), "log_loss": ("mean_log_loss",),
-    "rmse": ("mean_rmse", "rmsle", "mean_rmsle"), "rmsle": ("mean_rmsle",), "map": ("map@",), "ndcg": ("ndcg@",),
-    "pinball": ("pinball@",), "accuracy": ("balanced_accuracy",), UNKNOWN: (),
+    "rmse": ("mean_rmse", "rmsle", "mean_rmsle"), "rmsle": ("mean_rmsle",),
+    "mse": ("rmse", "mean_rmse", "rmsle", "mean_rmsle", "msle", "r2"), "msle": ("rmsle", "mean_rmsle"), "kappa": ("qwk",),
+    "map": ("map@",), "ndcg": ("ndcg@",), "pinball": ("pinball@",), "accuracy": ("balanced_accuracy",), UNKNOWN: (),
 }
 """Short names that a page goes on to use for a metric that it named in full."""
 

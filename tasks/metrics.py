@@ -96,8 +96,8 @@ def _metric(name: str) -> Metric:
 
 
 def names() -> list[str]:
-    """All names, those with a parameter as map@k, ndcg@k, pinball@q."""
-    return [*METRICS, "map@k", "ndcg@k", "pinball@q"]
+    """All names, those with a parameter as map@k, ndcg@k, pinball@q, fbeta@b."""
+    return [*METRICS, "map@k", "ndcg@k", "pinball@q", "fbeta@b"]
 
 
 def default_metric(kind: str) -> str:
@@ -149,18 +149,29 @@ def _pinball(name: str, parameter: str) -> Metric:
     return replace(made, name=f"pinball@{float(parameter):g}")
 
 
+def _fbeta(name: str, parameter: str) -> Metric:
+    if not re.fullmatch(r"\d{0,2}(?:\.\d{1,3})?", parameter) or not parameter.strip(".") or float(parameter) == 0:
+        raise MetricError(f"metric {name!r} needs what recall counts beside precision, as in fbeta@2")
+    beta = float(parameter)
+    return _of_labels(f"fbeta@{beta:g}", f"F{beta:g} score", "threshold", "binary", of_table=partial(scores.fbeta, beta=beta))
+
+
 FAMILIES: dict[str, Callable[[str, str], Metric]] = {
     "map": lambda name, k: _top_k(name, k, "Mean average precision", scores.reciprocal_rank),
     "ndcg": lambda name, k: _top_k(name, k, "Normalised discounted cumulative gain", scores.discounted_gain),
     "pinball": _pinball,
+    "fbeta": _fbeta,
 }
 
 METRICS: dict[str, Metric] = {made.name: made for made in (
     _of_order("auc", "Area under the ROC curve", scores.auc, "binary"),
     _of_order("mean_auc", "Mean column-wise area under the ROC curve", scores.mean_auc, "multilabel", "multiclass"),
+    _of_order("average_precision", "Average precision, the area under the precision-recall curve", scores.average_precision,
+              "binary"),
     _of_order("gini", "Normalised Gini coefficient", scores.gini, "regression", "binary", loss="squared"),
     _of_order("concordance", "Concordance index", scores.concordance, "survival", loss="cox"),
     Metric("log_loss", "Logarithmic loss", False, 0.0, "none", "logistic", ("binary", "multiclass"), scores.log_loss),
+    Metric("brier", "Brier score", False, 0.0, "none", "logistic", ("binary",), scores.brier),
     Metric("mean_log_loss", "Mean column-wise logarithmic loss", False, 0.0, "none", "logistic", ("multilabel",),
            scores.mean_log_loss),
     _of_labels("accuracy", "Accuracy", "argmax", "multiclass", "binary", "ordinal", of_table=scores.accuracy),
@@ -176,13 +187,19 @@ METRICS: dict[str, Metric] = {made.name: made for made in (
     _of_labels("dice", "Dice coefficient averaged over rows", "label_thresholds", "multilabel", "binary",
                of_table=scores.f1, of_rows=scores.sample_f1),
     _of_labels("mcc", "Matthews correlation coefficient", "threshold", "binary", "multiclass", of_table=scores.mcc),
+    _of_labels("kappa", "Cohen's kappa", "argmax", "multiclass", "binary", of_table=scores.kappa),
     _of_labels("qwk", "Quadratic weighted kappa", "cutpoints", "ordinal", of_table=scores.qwk, loss="squared"),
     _of_numbers("rmse", "Root mean squared error", "squared", scores.rmse),
+    _of_numbers("mse", "Mean squared error", "squared", scores.mse),
+    _of_numbers("msle", "Mean squared logarithmic error", "log_squared", scores.msle),
+    _of_numbers("medae", "Median absolute error", "absolute", scores.medae),
     _of_numbers("rmsle", "Root mean squared logarithmic error", "log_squared", scores.rmsle),
     _of_numbers("mae", "Mean absolute error", "absolute", scores.mae),
     _of_numbers("mape", "Mean absolute percentage error, as a fraction", "relative", scores.mape),
     _of_numbers("smape", "Symmetric mean absolute percentage error, 0 to 200", "relative", scores.smape),
     _of_numbers("rmspe", "Root mean squared percentage error, as a fraction", "relative_squared", scores.rmspe),
+    _of_order("pearson", "Pearson correlation", scores.pearson, "regression", loss="squared"),
+    _of_order("spearman", "Spearman rank correlation", scores.spearman, "regression", loss="squared"),
     Metric("r2", "Coefficient of determination", True, 1.0, "none", "squared", ("regression",), scores.r2),
     _of_numbers("mean_rmse", "Mean column-wise RMSE", "squared", scores.mean_rmse, kind="multiregression"),
     _of_numbers("mean_rmsle", "Mean column-wise RMSLE", "log_squared", scores.mean_rmsle, kind="multiregression"),

@@ -42,6 +42,23 @@ def indicators(truth: np.ndarray, width: int) -> np.ndarray:
     return truth if truth.ndim == 2 else (truth[:, None] == np.arange(width)).astype(np.int64)
 
 
+def average_precision(truth: np.ndarray, probability: np.ndarray) -> float:
+    """The mean precision at the places of the positives when rows are sorted by probability; rows of equal probability share
+    the precision of the last of them. The area under the precision-recall curve as a step function."""
+    if not (truth != 0).any():
+        raise Undefined(f"average precision needs a positive row; none of {len(truth)} is one")
+    order = np.argsort(-probability, kind="stable")
+    positive = truth[order] != 0
+    last = np.append(np.diff(probability[order]) != 0, True)
+    found, seen = np.cumsum(positive)[last], np.flatnonzero(last) + 1
+    return float((np.diff(found, prepend=0) * found / seen).sum() / found[-1])
+
+
+def brier(truth: np.ndarray, probability: np.ndarray) -> float:
+    """Mean squared difference of the probability from 0 or 1 (Brier 1950)."""
+    return float(np.square(truth - probability).mean())
+
+
 def log_loss(truth: np.ndarray, probability: np.ndarray) -> float:
     """Mean negative log of what the true class was given, clipped at 1e-15; a distribution is rescaled to sum to 1."""
     if probability.ndim == 1:
@@ -61,6 +78,10 @@ def rmse(truth: np.ndarray, value: np.ndarray) -> float:
     return float(np.sqrt(np.square(truth - value).mean()))
 
 
+def mse(truth: np.ndarray, value: np.ndarray) -> float:
+    return float(np.square(truth - value).mean())
+
+
 def mean_rmse(truth: np.ndarray, values: np.ndarray) -> float:
     return float(np.sqrt(np.square(truth - values).mean(axis=0)).mean())
 
@@ -68,6 +89,11 @@ def mean_rmse(truth: np.ndarray, values: np.ndarray) -> float:
 def rmsle(truth: np.ndarray, value: np.ndarray) -> float:
     """RMSE of log(1 + y); negative predictions count as 0. Undefined for a truth of -1 or less."""
     return rmse(*_logs(truth, value))
+
+
+def msle(truth: np.ndarray, value: np.ndarray) -> float:
+    """MSE of log(1 + y): the square of RMSLE."""
+    return mse(*_logs(truth, value))
 
 
 def mean_rmsle(truth: np.ndarray, values: np.ndarray) -> float:
@@ -84,6 +110,27 @@ def mae(truth: np.ndarray, value: np.ndarray) -> float:
     from sklearn.metrics import mean_absolute_error
 
     return float(mean_absolute_error(truth, value))
+
+
+def medae(truth: np.ndarray, value: np.ndarray) -> float:
+    """Median absolute error."""
+    return float(np.median(np.abs(truth - value)))
+
+
+def pearson(truth: np.ndarray, value: np.ndarray) -> float:
+    """Pearson's correlation; 0 for a constant prediction."""
+    if truth.min() == truth.max():
+        raise Undefined("a correlation needs a truth that varies")
+    if value.min() == value.max():
+        return 0.0
+    return float(np.corrcoef(truth, value)[0, 1])
+
+
+def spearman(truth: np.ndarray, value: np.ndarray) -> float:
+    """Spearman's rank correlation, ties with their mean rank; 0 for a constant prediction."""
+    from scipy.stats import rankdata
+
+    return pearson(rankdata(truth), rankdata(value))
 
 
 def mape(truth: np.ndarray, value: np.ndarray) -> float:
@@ -245,6 +292,15 @@ def f1(table: np.ndarray) -> np.ndarray:
     return np.asarray(2 * table[..., 1, 1] / (table[..., 1, :].sum(axis=-1) + table[..., :, 1].sum(axis=-1)))
 
 
+def fbeta(table: np.ndarray, beta: float) -> np.ndarray:
+    """F-beta of class 1 of two: recall counts beta times as much as precision. Undefined without a positive row."""
+    if table[..., 1, :].sum() == 0:
+        raise Undefined("F-beta needs a positive row; there is none")
+    weight = beta**2
+    true, given = table[..., 1, :].sum(axis=-1), table[..., :, 1].sum(axis=-1)
+    return np.asarray((1 + weight) * table[..., 1, 1] / (weight * true + given))
+
+
 def f1_macro(table: np.ndarray) -> np.ndarray:
     """The mean F1 over the classes that occur in the truth or in the prediction."""
     return _mean_where(2 * _diagonal(table), table.sum(axis=-1) + table.sum(axis=-2))
@@ -264,7 +320,15 @@ def mcc(table: np.ndarray) -> np.ndarray:
 def qwk(table: np.ndarray) -> np.ndarray:
     """Cohen's kappa with the squared difference of the codes as weight. Undefined for a constant truth."""
     codes = np.arange(table.shape[-1])
-    distance = np.square(codes[:, None] - codes)
+    return _kappa(table, np.square(codes[:, None] - codes))
+
+
+def kappa(table: np.ndarray) -> np.ndarray:
+    """Cohen's kappa: agreement beyond chance, all errors alike (Cohen 1960). Undefined for a constant truth."""
+    return _kappa(table, 1 - np.eye(table.shape[-1]))
+
+
+def _kappa(table: np.ndarray, distance: np.ndarray) -> np.ndarray:
     true, given = table.sum(axis=-1), table.sum(axis=-2)
     if not np.all((true > 0).sum(axis=-1) > 1):
         raise Undefined("kappa needs two classes in the truth; there is one")

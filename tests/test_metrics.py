@@ -8,11 +8,12 @@ import pytest
 import sklearn.metrics as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from tasks.metrics import KINDS, METRICS, Metric, MetricError, Undefined, default_metric, from_text, metric
 from tasks.spec import PREDICTIONS
 
-ALL = [*METRICS, "map@3", "ndcg@10", "pinball@0.9"]
+ALL = [*METRICS, "map@3", "ndcg@10", "pinball@0.9", "fbeta@2"]
 RNG = np.random.default_rng(0)
 N = 400
 FLAGS = (RNG.random(N) < 0.3).astype(np.int64)
@@ -84,6 +85,16 @@ CASES = [(name, kind) for name in ALL for kind in metric(name).kinds]
     ("mape", AMOUNTS, GUESSES, reference.mean_absolute_percentage_error(AMOUNTS, GUESSES)),
     ("r2", AMOUNTS, GUESSES, reference.r2_score(AMOUNTS, GUESSES)),
     ("pinball@0.9", AMOUNTS, GUESSES, reference.mean_pinball_loss(AMOUNTS, GUESSES, alpha=0.9)),
+    ("average_precision", FLAGS, CHANCES, reference.average_precision_score(FLAGS, CHANCES)),
+    ("brier", FLAGS, CHANCES, reference.brier_score_loss(FLAGS, CHANCES)),
+    ("kappa", CODES, GIVEN, reference.cohen_kappa_score(CODES, GIVEN)),
+    ("fbeta@2", FLAGS, CHANCES > 0.5, reference.fbeta_score(FLAGS, CHANCES > 0.5, beta=2)),
+    ("fbeta@0.5", FLAGS, CHANCES > 0.5, reference.fbeta_score(FLAGS, CHANCES > 0.5, beta=0.5)),
+    ("mse", AMOUNTS, GUESSES, reference.mean_squared_error(AMOUNTS, GUESSES)),
+    ("msle", AMOUNTS, GUESSES, reference.mean_squared_log_error(AMOUNTS, GUESSES.clip(0))),
+    ("medae", AMOUNTS, GUESSES, reference.median_absolute_error(AMOUNTS, GUESSES)),
+    ("pearson", AMOUNTS, GUESSES, stats.pearsonr(AMOUNTS, GUESSES).statistic),
+    ("spearman", AMOUNTS, np.round(GUESSES), stats.spearmanr(AMOUNTS, np.round(GUESSES)).statistic),
     ("gini", FLAGS, CHANCES, 2 * reference.roc_auc_score(FLAGS, CHANCES) - 1),
     ("mean_auc", MANY, MANY_CHANCES, reference.roc_auc_score(MANY, MANY_CHANCES)),
     ("mean_auc", CODES, SHARES, reference.roc_auc_score(CODES, SHARES, multi_class="ovr")),
@@ -113,6 +124,8 @@ def test_it_is_what_scikit_learn_says(name: str, truth: np.ndarray, given: np.nd
     ("qwk", [0, 2, 2, 0], [0, 2, 0, 2], 0.0),
     ("qwk", [0, 2], [1, 1], 0.0),
     ("mcc", [0, 1], [1, 1], 0.0),
+    ("average_precision", [1, 0, 1, 0], [0.9, 0.5, 0.5, 0.1], 1 / 2 + 2 / 3 / 2),
+    ("pearson", [1.0, 2.0], [3.0, 3.0], 0.0),
     ("f1_macro", [[1, 0], [1, 0]], [[1, 0], [0, 0]], 2 / 3),
     ("concordance", [[1, 1], [2, 0], [3, 1]], [3.0, 2.0, 1.0], 1.0),
     ("concordance", [[1, 1], [1, 0], [1, 1]], [2.0, 1.0, 2.0], 1.0),
@@ -169,6 +182,8 @@ def test_the_order_of_rows_does_not_matter(name: str, kind: str) -> None:
 
 @pytest.mark.parametrize(("name", "truth"), [
     ("auc", np.ones(5, int)), ("f1", np.zeros(5, int)), ("mcc", np.ones(5, int)), ("qwk", np.full(5, 2)),
+    ("kappa", np.full(5, 2)), ("average_precision", np.zeros(5, int)), ("fbeta@2", np.zeros(5, int)),
+    ("pearson", np.full(5, 2.0)), ("spearman", np.full(5, 2.0)), ("msle", np.full(5, -2.0)),
     ("r2", np.full(5, 2.0)), ("gini", np.full(5, 2.0)), ("mape", np.zeros(5)), ("rmspe", np.zeros(5)),
     ("rmsle", np.full(5, -2.0)), ("mean_auc", np.zeros((5, 2), int)), ("concordance", np.ones((5, 2))),
 ])
@@ -195,8 +210,9 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
 
 
 @pytest.mark.parametrize(("name", "line"), [
-    ("aucc", "no metric 'aucc' .did you mean 'auc'.*there are: auc, .*pinball@q"), ("rsmle", "did you mean 'rmsle'"),
+    ("aucc", "no metric 'aucc' .did you mean 'auc'.*there are: auc, .*pinball@q, fbeta@b"), ("rsmle", "did you mean 'rmsle'"),
     ("map", "map@3"), ("ndcg@0", "ndcg@3"), ("pinball@1.5", "pinball@0.9"), ("mpa@3", "did you mean 'map'"),
+    ("fbeta@0", "fbeta@2"), ("fbeta@", "fbeta@2"), ("fbeta@.", "fbeta@2"),
 ])
 def test_an_unknown_name_is_answered_with_what_exists(name: str, line: str) -> None:
     with pytest.raises(MetricError, match=line):
@@ -248,6 +264,18 @@ def test_concordance_grades_20000_rows_at_once() -> None:
     ("Entries are judged by Root-Mean-Squared-Error (RMSE) between the logarithm of the prediction and of the price.",
      "rmsle"),
     ("The root mean square error decides.", "rmse"),
+    ("Evaluated by the mean squared error (MSE).", "mse"),
+    ("The RMSE, the root of the mean squared error.", "rmse"),
+    ("Mean squared logarithmic error.", "msle"),
+    ("The average precision score between the predicted probability and the observed target.", "average_precision"),
+    ("Submissions are scored by the area under the precision-recall curve.", "average_precision"),
+    ("Evaluated by the Brier score.", "brier"),
+    ("Cohen's kappa of the predicted classes.", "kappa"),
+    ("The F2 score, which weighs recall higher.", "fbeta@2"),
+    ("An F0.5 score.", "fbeta@0.5"),
+    ("Pearson correlation coefficient between the predicted and actual similarity scores.", "pearson"),
+    ("Spearman's rank correlation.", "spearman"),
+    ("The median absolute error.", "medae"),
     ("Graded with the quadratic weighted kappa, which measures agreement of two raters.", "qwk"),
     ("Submissions are evaluated according to Mean Average Precision @ 3 (MAP@3).", "map@3"),
     ("The metric is MAP@12.", "map@12"),
@@ -280,7 +308,7 @@ def test_concordance_grades_20000_rows_at_once() -> None:
     ("Either accuracy or AUC will be used.", None),
     ("The weighted F1 score.", None),
     ("Mean average precision over IoU thresholds.", None),
-    ("The area under the precision-recall curve.", None),
+    ("The area under the precision-recall curve.", "average_precision"),
     ("The best story wins, as our jury maps it.", None),
     ("", None),
 ])

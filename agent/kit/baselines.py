@@ -23,9 +23,9 @@ def prior(train: pd.DataFrame, target: Any, predict: pd.DataFrame, task: SimpleN
 
 
 def _centre(values: np.ndarray, metric: str) -> Any:
-    if metric in ("mae", "mape", "smape", "rmspe"):
+    if metric in ("mae", "medae", "mape", "smape", "rmspe"):
         return np.median(values, axis=0)
-    if metric in ("rmsle", "mean_rmsle"):
+    if metric in ("rmsle", "msle", "mean_rmsle"):
         return np.expm1(np.log1p(np.maximum(values, 0.0)).mean(axis=0))
     if metric.startswith("pinball@"):
         return np.quantile(values, float(metric.split("@")[1]), axis=0)

@@ -17,7 +17,7 @@ from . import clock
 
 LOGARITHMIC = ("rmsle", "msle", "mape", "smape", "rmspe")
 ABSOLUTE = ("mae", "medae", "median_absolute_error", "mape", "smape", "wmae")
-ACCURACY_LIKE = ("accuracy", "f1", "mcc", "matthews", "kappa")
+ACCURACY_LIKE = ("accuracy", "f1", "mcc", "matthews", "kappa", "fbeta")
 
 
 @dataclass(frozen=True)

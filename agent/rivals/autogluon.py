@@ -12,7 +12,9 @@ PACKAGES = ("autogluon.tabular[fastai]==1.6.3", "numpy==2.4.6", "pandas==2.3.3",
 VARIANTS = ("medium", "good", "best")
 METRICS = {"auc": "roc_auc", "log_loss": "log_loss", "mae": "mean_absolute_error", "rmse": "root_mean_squared_error",
            "accuracy": "accuracy", "f1": "f1", "f1_macro": "f1_macro", "mcc": "mcc", "r2": "r2", "smape": "smape",
-           "balanced_accuracy": "balanced_accuracy", "mape": "mean_absolute_percentage_error"}
+           "balanced_accuracy": "balanced_accuracy", "mape": "mean_absolute_percentage_error",
+           "average_precision": "average_precision", "mse": "mean_squared_error", "medae": "median_absolute_error",
+           "pearson": "pearsonr", "spearman": "spearmanr"}
 OF_LABELS = ("accuracy", "f1", "mcc", "balanced_accuracy")  # of two classes: it chooses the threshold itself
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 PACKAGES = ("FLAML[automl]==2.7.0", "lightgbm==4.7.0", "xgboost==2.1.4", "catboost==1.2.10", "pandas==3.1.1")
 METRICS = {"auc": "roc_auc", "log_loss": "log_loss", "rmse": "rmse", "mae": "mae", "mape": "mape", "r2": "r2",
-           "accuracy": "accuracy", "f1": "f1", "f1_macro": "macro_f1"}
+           "accuracy": "accuracy", "f1": "f1", "f1_macro": "macro_f1", "average_precision": "ap", "mse": "mse"}
 
 
 def fit_predict(train: Any, target: Any, test: Any, case: Any) -> Any:

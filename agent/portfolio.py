@@ -22,6 +22,8 @@ SENSE = Block("sentences.vectors")
 WHOLE_SENSE = Block("sentences.vectors", {"components": 0})
 SEEN = Block("backbone.vectors")
 WHOLE_SEEN = Block("backbone.vectors", {"components": 0})
+LIKENESS = Block("likeness.features")
+PARTS = Block("encoders.parts")
 TELLING = Block("selection.telling")
 STRONGEST = Block("selection.telling", {"chance": 0, "most": 300})
 
@@ -35,6 +37,7 @@ WIDE, NARROW = 400, 5  # columns; narrow tables are what kit/boosters.py takes f
 CONTEXT_ROWS, CONTEXT_COLUMNS = 50_000, 300  # that a pretrained model for tables is asked about
 SEVERAL = ("multilabel", "multiregression")  # a kernel machine for each of them takes too long
 QUICK, NET = ("linear.regularised", "linear.support_vectors"), ("nets.mlp",)  # first of tables that are short for their columns
+MACHINES = 1_000_000_000  # squared rows of all the kernel machines of a table, one for each class, that are quick
 QUICK_CELLS, SMALL_CELLS = 1_000_000, 300_000
 SEVERAL_COLUMNS = 12  # from which some may tell nothing
 MANY_CELLS = 5_000_000  # of which a booster that sees them all has few rounds in a minute
@@ -46,7 +49,9 @@ MANY_CLASSES = 30  # least squares take a tenth of logistic regression's time th
 def basic_blocks(traits: Traits) -> tuple[Block, ...]:
     """What makes the columns readable for a booster, nothing more. Of a single year the days that have passed are left out:
     trees would go on from the last of them, and no fold has seen the season that the test returns to."""
-    blocks = [LEVELS] if traits.coded else []
+    blocks = [LIKENESS] if traits.alike else []
+    blocks += [PARTS] if traits.parted else []
+    blocks += [LEVELS] if traits.coded else []
     blocks += [SOUND if traits.sound else IMAGE] if traits.image else []
     blocks += [SEASON if traits.one_year else DATES] if traits.datetime else []
     blocks += [TEXT] if traits.text else []
@@ -57,7 +62,7 @@ def rich_blocks(traits: Traits) -> tuple[Block, ...]:
     """The blocks that are worth a first try wherever their columns exist; operators drop what does not gain."""
     blocks = list(basic_blocks(traits))
     if traits.grouped and not traits.forward:  # before the dates, by which rows are ordered, give way to their parts
-        blocks.insert(blocks.index(LEVELS) + 1 if LEVELS in blocks else 0, WITHIN)
+        blocks.insert(sum(block in (LIKENESS, PARTS, LEVELS) for block in blocks), WITHIN)
     blocks += [SEEN] if traits.photographs else []
     blocks += [LAGS] if traits.forward and traits.datetime and not traits.one_year else []
     blocks += [PAST] if _is_forecast(traits) else []
@@ -87,11 +92,14 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
     if _is_small(traits) and _is_smooth(traits) and not _is_short(traits):  # a second or two, and now and then the best of all
         linear = [move for move in others if move[0] == Recipe("linear.regularised", rich)]
         first, others = [*first, *linear], [move for move in others if move not in linear]
+    if _is_spread(traits):
+        early = [move for move in others if move[0].model in ("linear.support_vectors", "nets.mlp")]
+        first, others = [*early, *first], [move for move in others if move not in early]
     if _is_short(traits):
         quick, net = ([move for move in others if move[0].model in models and not move[0].params] for models in (QUICK, NET))
         first = [*quick, *first, *net]
         others = [move for move in others if move not in first]
-    moves = special + first if _is_mostly_text(traits) else first + special
+    moves = special + first if _is_mostly_text(traits) and not traits.alike else first + special
     moves += _by_turns(traits, _boosters(traits, basic, rich), _pretrained(traits, basic), others)
     return [(_seasonal(recipe), hypothesis) for recipe, hypothesis in moves] if traits.one_year and traits.datetime else moves
 
@@ -138,20 +146,23 @@ def _seasonal(recipe: Recipe) -> Recipe:
 def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str]]:
     """What only some data deserve: text, images, ids of people and things, few smooth numbers."""
     moves = []
+    beside = (LIKENESS,) if traits.alike else ()
     if traits.text:
-        moves.append((Recipe("text.ridge"), "Single words and a ridge: the quickest look at the text"))
-        carried = [(Recipe("text.linear_model"), "Words and characters carry the label: a sparse linear model")]
+        moves.append((Recipe("text.ridge", beside), "Single words and a ridge: the quickest look at the text"))
+        carried = [(Recipe("text.linear_model", beside), "Words and characters carry the label: a sparse linear model")]
         if traits.kind in ("binary", "multiclass", "multilabel"):  # of numbers it is the model before
-            carried.append((Recipe("text.ridge", params={"characters": True}), "Characters beside the words, by least squares"))
+            carried.append((Recipe("text.ridge", beside, {"characters": True}), "Characters beside the words, by least squares"))
         moves += carried[::-1] if traits.kind == "multiclass" and traits.classes > MANY_CLASSES else carried
         if traits.kind == "binary":  # else there are no ratios, and it is the model before
-            bayes = Recipe("text.linear_model", params={"naive_bayes": True, "strength": 0.1})
+            bayes = Recipe("text.linear_model", beside, {"naive_bayes": True, "strength": 0.1})
             moves.append((bayes, "Naive Bayes ratios as features of a linear model"))
     if traits.sentences:
-        moves.append((Recipe("linear.regularised", (WHOLE_SENSE,)), "What sentences mean, by pretrained vectors, added up"))
+        meant = (*beside, WHOLE_SENSE)
+        moves.append((Recipe("linear.regularised", meant), "What sentences mean, by pretrained vectors, added up"))
         if traits.rows <= KERNEL_ROWS:
-            moves.append((Recipe("linear.support_vectors", (WHOLE_SENSE,)), "Texts that mean the like have like labels"))
-        moves.append((Recipe("boosters.catboost", (SENSE, *basic)), "The sense of the texts beside their words and the rest"))
+            moves.append((Recipe("linear.support_vectors", meant), "Texts that mean the like have like labels"))
+        sensed = Recipe("boosters.catboost", basic).with_block(SENSE)
+        moves.append((sensed, "The sense of the texts beside their words and the rest"))
     if traits.sound:
         moves.append((Recipe("images.convnet", params={"mirror": False, "shift": 0.05}),
                       "A spectrogram is a picture that has no mirror image"))
@@ -172,7 +183,7 @@ def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str
     if traits.kind == "multiclass" and traits.metric.startswith(("map@", "ndcg@")) and traits.categorical + traits.coded:
         moves.append((Recipe("recommend.next_item"), "What those chose who chose the same before"))
     if traits.categorical + traits.coded >= 2 and traits.top_levels > 200 and traits.numeric <= WIDE:
-        coded = (LEVELS,) if traits.coded else ()
+        coded = tuple(block for block in basic if block in (PARTS, LEVELS))
         moves.append((Recipe("linear.biases", coded), "Levels with many rows have effects that add up"))
     if _is_smooth_picture(traits):
         moves.append((Recipe("linear.support_vectors", basic), "A kernel machine on few rows of like numbers"))
@@ -221,6 +232,13 @@ def _is_short(traits: Traits) -> bool:
     """Mostly numbers, one column or more for every two rows (spectra, genes, curves): where a linear model and a kernel machine
     take a second and are often the best, and trees take ten. Of millions of cells they take ten too."""
     return _is_smooth(traits) and 2 * traits.numeric >= traits.rows and traits.numeric * traits.rows <= QUICK_CELLS
+
+
+def _is_spread(traits: Traits) -> bool:
+    """Smooth numbers of many classes, few rows of each: trees split on every class and have rounds for none in a minute, kernels
+    and nets see all of them at once."""
+    quick = traits.classes * traits.rows**2 <= MACHINES
+    return traits.kind == "multiclass" and traits.classes > FEW_CLASSES and _is_smooth(traits) and quick
 
 
 def _is_vast(traits: Traits) -> bool:

@@ -22,8 +22,8 @@ from agent.ablation import COLD, without
 from agent.attach import ANSWERS, PAGE, READING_SECONDS, READING_SHARE, Choice, Mind
 from agent.compete import Setting, State, best_entry, compete, restore, vectors_line
 from agent.export import export
-from agent.kit import backbone, recommend, sentences, signal, sound
-from agent.kit.encoders import code_levels
+from agent.kit import backbone, likeness, recommend, sentences, signal, sound
+from agent.kit.encoders import code_levels, parted_columns
 from agent.kit.images import grid
 from agent.playbook.bundle import read
 from agent.playbook.policy import Policy, policy_in
@@ -379,12 +379,14 @@ def traits_of(
             "group": plan.group, "time": plan.time}
     heard = any(_is_sound(train[name]) for name, role in roles.items() if role == "image")
     known, features = SimpleNamespace(**card), train[list(roles)]
+    spelled = train[[name for name, role in roles.items() if role in ("text", "categorical")]]
     pixels = bool(grid(features, known))
     return Traits.of(card, rows=len(train), top_levels=max(levels + codes, default=0), forward=plan.scheme == "forward",
                      coded=len(codes), pixels=pixels, sound=heard,
                      paired=recommend.pair_of(features, test[list(roles)], known) is not None,
                      channels=0 if pixels else len(signal.channels(features, known)), counted=_is_counted(task, train),
-                     sentences=sentences, photographs=photographs, one_year=plan.one_year, pretrained=pretrained)
+                     sentences=sentences, photographs=photographs, one_year=plan.one_year, pretrained=pretrained,
+                     parted=bool(parted_columns(spelled, known)), alike=bool(likeness.pairs_of(spelled, known)))
 
 
 def sentence_columns(roles: Mapping[str, str], train: pd.DataFrame) -> tuple[str, ...]:
@@ -406,7 +408,7 @@ def _is_sound(paths: pd.Series) -> bool:
 
 def _is_counted(task: Task, train: pd.DataFrame) -> bool:
     """Whether the target is an amount whose spread grows with its mean: never negative, skewed, whole or often zero."""
-    if task.kind != "regression" or task.metric not in ("rmse", "r2"):
+    if task.kind != "regression" or task.metric not in ("rmse", "mse", "r2"):
         return False
     values = train[task.targets[0]].to_numpy(dtype=float)
     uneven = float(values.mean()) > 1.2 * float(np.median(values))

@@ -26,7 +26,8 @@ SUPERVISED = frozenset({
 
 LOOKING = frozenset({"boosters", "forests", "linear", "text"})
 
-MAKERS = ("encoders.levels", "groups.within", "sentences.vectors", "backbone.vectors", "images.features", "sound.features",
+MAKERS = ("likeness.features", "encoders.parts", "encoders.levels", "groups.within", "sentences.vectors",
+          "backbone.vectors", "images.features", "sound.features",
           "signal.features", "calendar.features", "features.dates", "encoders.rare", "encoders.pairs", "calendar.lags",
           "forecast.past", "recommend.features", "selection.telling")
 # blocks that make columns for others to work on, and the one that chooses among them: they come first, in this order

@@ -209,6 +209,26 @@ def test_of_nearly_as_many_columns_as_rows_a_linear_model_and_a_kernel_machine_c
     assert len({recipe.key for recipe in recipes}) == len(recipes)
 
 
+@pytest.mark.parametrize(("classes", "rows", "first"), [
+    (40, 3_000, "nets.mlp"), (4, 3_000, "boosters.lightgbm"), (40, 6_000, "boosters.lightgbm")])
+def test_of_many_classes_of_smooth_numbers_a_net_and_a_kernel_machine_come_first(classes: int, rows: int, first: str) -> None:
+    traits = Traits(**{**vars(TRAITS), "kind": "multiclass", "metric": "log_loss", "classes": classes, "rows": rows, "text": 0,
+                       "datetime": 0, "categorical": 0, "numeric": 20})
+    models = [recipe.model for recipe, _ in opening(traits)]
+    assert models[0] == first and models.count("linear.support_vectors") == 1
+    assert (models[1] == "linear.support_vectors") == (first == "nets.mlp")
+
+
+def test_texts_that_have_to_do_with_each_other_are_compared_before_any_model_reads_them() -> None:
+    traits = Traits(**{**vars(TRAITS), "text": 2, "numeric": 0, "categorical": 1, "datetime": 0, "alike": True, "parted": True})
+    recipes = [recipe for recipe, _ in opening(traits)]
+    assert recipes[0].model == "boosters.lightgbm" and recipes[0].has("text.reduce")
+    assert all(recipe.has("likeness.features") for recipe in recipes)
+    assert all(recipe.has("encoders.parts") for recipe in recipes if not recipe.model.startswith("text."))
+    assert not any(recipe.has(name) for recipe, _ in opening(replace(traits, alike=False, parted=False))
+                   for name in ("likeness.features", "encoders.parts"))
+
+
 def test_no_second_seed_is_tried_of_a_model_that_draws_nothing() -> None:
     rng, settled = np.random.default_rng(0), Recipe("linear.regularised")
     parents = [Parent(entry(1, settled, 0.9), settled)]

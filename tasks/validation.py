@@ -19,7 +19,7 @@ import pandas as pd
 
 from tasks.nearness import nearer
 from tasks.spec import CLASSED, Task
-from tasks.tables import TaskError, as_dates, as_numbers, together, typed
+from tasks.tables import TaskError, as_amounts, as_dates, together, typed
 
 Rows = np.ndarray
 Folds = tuple[tuple[Rows, Rows], ...]
@@ -392,7 +392,7 @@ def _times(
     if dates is not None:
         numbers = np.where(dates.isna(), np.nan, dates.astype("int64").to_numpy(dtype=float))
     else:
-        numbers = as_numbers(values).to_numpy()
+        numbers = as_amounts(values).to_numpy()
     if np.isnan(numbers[: len(train)]).mean() > 0.05:
         return None
     return numbers[: len(train)], numbers[len(train):][~np.isnan(numbers[len(train):])]

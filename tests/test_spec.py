@@ -9,7 +9,7 @@ from folders import folder_with_target, rows, write_folder
 
 from tasks.spec import load, load_task, match_classes, read_tables
 from tasks.submission import write_submission
-from tasks.tables import TaskError, read_table, survey, typed
+from tasks.tables import TaskError, as_amounts, read_table, survey, typed
 
 FLAGS = [0, 1] * 30
 
@@ -31,6 +31,45 @@ def test_two_values_of_any_type_are_binary_with_their_own_labels(
 ) -> None:
     task = load_task(folder_with_target(tmp_path, values))
     assert (task.kind, task.classes) == ("binary", classes)
+
+
+@pytest.mark.parametrize(("written", "read"), [
+    (["1,248 CC", "998 CC", None, "12 CC"], [1248, 998, None, 12]), (["12.5 km/h", "3 km/h", "8 km"], [12.5, 3, None]),
+    (["19M", "201k", "1.5M", "Varies"], [19e6, 201e3, 1.5e6, None]), (["12MB", "3GB", "7kB"], [12e6, 3e9, 7e3]),
+    (["1 year", "3 years", "10+ years"], [1, 3, 10]), (["37°", "12°"], [37, 12]), (["5A", "5A", "7D"], [5, 5, None]),
+    (["2019-01-02", "C85", "10:30", "", "km"], [None] * 5), (["$5", "1e3", "12%"], [5, 1000, 12]),
+])
+def test_numbers_are_read_with_their_unit(written: list[str | None], read: list[float | None]) -> None:
+    found = as_amounts(pd.Series(written, dtype="str"))
+    assert np.array_equal(found.to_numpy(), np.array(read, dtype=float), equal_nan=True)
+    assert found.index.equals(pd.RangeIndex(len(written)))
+
+
+@pytest.mark.parametrize(("name", "values", "role"), [
+    ("created_at", 1_600_000_000 + 86_399 * np.arange(60), "datetime"),
+    ("eventTime", 1_600_000_000_000 + 3_600_017 * np.arange(60), "datetime"),
+    ("account", 1_600_000_000 + 86_399 * np.arange(60), "numeric"), ("day", 20190101 + np.arange(60) % 30, "datetime"),
+    ("code", 20190101 + np.arange(60), "numeric"),
+    ("month", 201901 + np.arange(60) % 12 + 100 * (np.arange(60) // 12), "datetime"),
+    ("timestamp", np.arange(60) + 0.5, "numeric"), ("time", np.arange(60), "numeric"),
+])
+def test_moments_may_be_written_as_numbers(tmp_path: Path, name: str, values: np.ndarray, role: str) -> None:
+    frame = pd.DataFrame({name: values})
+    found = survey(frame[:40], frame[40:], id=None, targets=[])
+    assert found.roles == {name: role}
+    read = typed(frame[:40], frame[40:], found.roles)[name]
+    if role == "datetime":
+        assert read.dt.year.between(2018, 2024).all() and (read.rank() == pd.Series(values).rank()).all()
+
+
+@pytest.mark.parametrize(("mark", "role"), [("|", "text"), ("; ", "text"), (", ", "text"), (" & ", "categorical")])
+def test_lists_of_tags_are_read_as_words(mark: str, role: str) -> None:
+    rng, tags = np.random.default_rng(0), np.array(["Drama", "War", "Comedy", "Crime", "Music", "Sport", "Horror", "Fantasy"])
+    lists = [mark.join(rng.choice(tags, rng.integers(1, 4), replace=False)) for _ in range(400)]
+    frame = pd.DataFrame({"genres": pd.Series(lists, dtype="str")})
+    assert survey(frame[:300], frame[300:], id=None, targets=[]).roles == {"genres": role}
+    names = pd.DataFrame({"name": [f"Surname{k}, Name{k % 150}" for k in range(400)]})
+    assert survey(names[:300], names[300:], id=None, targets=[]).roles == {"name": "categorical"}
 
 
 @pytest.mark.parametrize(("others", "role"), [(0, "categorical"), (1_000, "text")])

@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 
 from tasks.arrays import truth_of
 from tasks.spec import CLASSED, Task
-from tasks.tables import as_numbers
+from tasks.tables import as_amounts
 
 ROWS = 20_000           # looked at for numbers on columns
 COLUMNS = 120           # described one by one
@@ -127,7 +127,7 @@ def _column(name: str, role: str, train: pd.Series, test: pd.Series, bound: floa
 
 
 def _holds(role: str, train: pd.Series, test: pd.Series) -> str:
-    known = as_numbers(train).dropna() if role == "numeric" else train.dropna()
+    known = as_amounts(train).dropna() if role == "numeric" else train.dropna()
     if known.empty:
         return "nothing in train"
     if role == "numeric":
@@ -188,7 +188,7 @@ def association(column: pd.Series, ranks: np.ndarray, role: str) -> float | None
     """|Spearman correlation| of numbers with the goal, given as ranks (n,); for levels the correlation ratio, small levels
     shrunk; else None."""
     if role == "numeric":
-        values = as_numbers(column)
+        values = as_amounts(column)
         known = np.isfinite(values.to_numpy())
         if known.sum() < 10 or values[known].nunique() < 2 or np.ptp(ranks[known]) == 0:
             return None

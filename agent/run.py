@@ -386,7 +386,8 @@ def traits_of(
                      paired=recommend.pair_of(features, test[list(roles)], known) is not None,
                      channels=0 if pixels else len(signal.channels(features, known)), counted=_is_counted(task, train),
                      sentences=sentences, photographs=photographs, one_year=plan.one_year, pretrained=pretrained,
-                     parted=bool(parted_columns(spelled, known)), alike=bool(likeness.pairs_of(spelled, known)))
+                     parted=bool(parted_columns(spelled, known)),
+                     alike=bool(likeness.pairs_of(spelled, known) or likeness.same_levels(spelled, known)))
 
 
 def sentence_columns(roles: Mapping[str, str], train: pd.DataFrame) -> tuple[str, ...]:

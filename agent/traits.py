@@ -52,7 +52,7 @@ class Traits:
         `photographs`: it has images, and there is a network trained on photographs to look at them;
         `one_year`: the test returns to months that train has once, and train has none twice; `pretrained`: the weights of a
         pretrained model for tables are present; `parted`: a column holds codes of several parts; `alike`: two columns hold
-        texts that have to do with each other."""
+        texts that have to do with each other, or the same levels."""
         roles = list(card["roles"].values())
         counts = {role: roles.count(role) for role in ("numeric", "categorical", "text", "datetime", "image")}
         return cls(

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tasks import metrics
-from tasks.tables import TaskError, as_numbers, encoding_of, read_table, with_exact_text
+from tasks.tables import TaskError, as_numbers, encoding_of, read_table, spread_lists, with_exact_text
 
 PREDICTIONS = {
     "binary": "probability", "multiclass": "distribution", "multilabel": "probabilities", "regression": "value",
@@ -96,8 +96,9 @@ def load(folder: Path) -> tuple[Task, Tables]:
     folder = Path(folder).resolve()
     if not folder.is_dir():
         raise TaskError(f"no folder {folder}: give a catalogue name or a folder with train.csv and test.csv")
-    stated, raw = _stated(folder), _read(folder)
-    notes = _laid_out(folder) + [f"{name} is not UTF-8: read as {encoding}" for name, encoding in _odd_encodings(folder)]
+    stated, (raw, list_notes) = _stated(folder), _spread(_read(folder))
+    notes = _laid_out(folder) + list_notes
+    notes += [f"{name} is not UTF-8: read as {encoding}" for name, encoding in _odd_encodings(folder)]
     id, id_notes = _id(stated, raw)
     targets, columns, target_notes = _targets(stated, raw, id)
     exact, row_notes = _checked_rows(_exact(folder, raw, id, targets, columns), id, targets)
@@ -108,7 +109,7 @@ def load(folder: Path) -> tuple[Task, Tables]:
 
 def read_tables(task: Task) -> Tables:
     """The rows of a task that is known already (rows without a target are left out of train)."""
-    exact = _exact(task.folder, _read(task.folder), task.id, task.targets, task.columns)
+    exact = _exact(task.folder, _spread(_read(task.folder))[0], task.id, task.targets, task.columns)
     return _typed(task, _checked_rows(exact, task.id, task.targets)[0])
 
 
@@ -160,6 +161,19 @@ def _read(folder: Path) -> Tables:
     sample = folder / "sample_submission.csv"
     return Tables(read_table(folder / "train.csv"), read_table(folder / "test.csv"),
                   read_table(sample) if sample.is_file() else None)
+
+
+def _spread(raw: Tables) -> tuple[Tables, list[str]]:
+    """Columns of lists of numbers as a column for each number, and what was done, in sentences."""
+    train, test, notes = raw.train, raw.test, list[str]()
+    for name in [column for column in train.columns if column in test.columns]:
+        if (spread := spread_lists(name, train[name], test[name])) is None:
+            continue
+        if not set(spread[0].columns) & set(train.columns):
+            notes.append(f"{name} holds lists of numbers: read as {spread[0].shape[1]} columns")
+            train, test = (pd.concat([side.drop(columns=name), new], axis=1)
+                           for side, new in zip((train, test), spread, strict=True))
+    return Tables(train, test, raw.sample), notes
 
 
 def _exact(

@@ -6,7 +6,7 @@ Everything here looks at the features of train and test rows only, never at a la
 import codecs
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -37,6 +37,10 @@ POWERS = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
 LISTING = re.compile(r"[|;,]")
 WHEN = re.compile(r"(?i)(?:^|_)(?:date|time|datetime|timestamp|stamp|epoch|unix|when|ts|at|created|updated)s?(?:$|_)")
 EPOCHS = (("s", 3e8, 4.1e9), ("ms", 3e11, 4.1e12), ("us", 3e14, 4.1e15), ("ns", 3e17, 4.1e18))  # 1979 to 2099
+ONE = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
+NUMBERS = re.compile(rf"[\[(]?\s*(?:{ONE}[,;\s]+){{4,}}{ONE}[,;]?\s*[\])]?")
+LONGEST_LIST = 10_000  # numbers of a list that become columns
+FEWEST_NUMBERS, MOST_GAPS = 20, 2  # different numbers of a column that has words too, and the different words
 FEWEST_DAYS = 20  # different numbers, from which those that could all be written days are days
 SMILES = re.compile(r"(?:\[[^\[\]\s]{1,24}\]|Br|Cl|[BCNOPSFIbcnops]|[-=#$:/\\.()@+]|%\d\d|\d)+")
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
@@ -277,6 +281,38 @@ def survey(
     return Survey(roles, dropped, notes)
 
 
+def spread_lists(name: str, train: pd.Series, test: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+    """Train and test columns in place of one whose values are lists of five numbers and more, as "0.1 0.5 0.3" or "[1, 2, 3]":
+    a column `<name><k>` for each number where all lists are of one length, else their count, mean, spread, extremes, first and
+    last. Missing lists are missing numbers. None where the column is none of lists."""
+    if _kind(train) != "text" or _kind(test) != "text":
+        return None
+    samples = _sample(train, 200), _sample(test, 200)
+    if not all(len(sample) and sample.str.fullmatch(NUMBERS).all() for sample in samples):
+        return None
+    values = together(train, test)
+    known = np.flatnonzero(values.notna())
+    texts = values.iloc[known].str.strip("[]() ").str.replace(r"[,;\s]+", " ", regex=True).str.strip()
+    try:
+        lists = [np.array(text.split(" "), dtype=np.float64) for text in texts]
+    except ValueError:  # somewhere beyond the sample there is a word
+        return None
+    sizes = np.array([len(each) for each in lists])
+    if sizes.min() == sizes.max() and sizes[0] <= LONGEST_LIST:
+        rows, names = np.stack(lists), [f"{name}{place}" for place in range(sizes[0])]
+    else:
+        told: dict[str, Callable[[np.ndarray], float]] = {
+            "count": len, "mean": np.mean, "spread": np.std, "least": np.min, "most": np.max,
+            "first": lambda each: each[0], "last": lambda each: each[-1]}
+        rows = np.array([[float(of(each)) for of in told.values()] for each in lists])
+        names = [f"{name}_{word}" for word in told]
+    whole = bool((rows == np.floor(rows)).all()) and len(known) == len(values) and float(np.abs(rows).max()) < 1 << 31
+    table = np.full((len(values), len(names)), np.nan)
+    table[known] = rows
+    frame = pd.DataFrame(table.astype(np.int32) if whole else table, columns=names)
+    return frame[: len(train)], frame[len(train) :].reset_index(drop=True)
+
+
 def together(train: pd.Series, test: pd.Series) -> pd.Series:
     """Train rows, then test rows, of one column (RangeIndex); as text where the two files disagree on its type."""
     if train.dtype.kind in NUMBER and test.dtype.kind in NUMBER:  # thousands of columns: no detour through pandas
@@ -306,11 +342,19 @@ def role_of(values: pd.Series, files: dict[str, str]) -> str:
     if files and _are_files(values, files):
         return "image"
     sample = _sample(values)
-    if sample.empty or as_amounts(sample).notna().mean() >= 0.95:
+    amounts = as_amounts(sample)
+    if sample.empty or amounts.notna().mean() >= 0.95 or _has_gaps(sample, amounts):
         return "numeric"
     if as_dates(sample) is not None:
         return "datetime"
     return "text" if _reads_as_text(sample) else "categorical"
+
+
+def _has_gaps(sample: pd.Series, amounts: pd.Series) -> bool:
+    """Numbers, and a word or a mark or two where there is none, as "?" or "unknown"."""
+    words = sample[amounts.isna()].str.strip()
+    return bool(len(words) <= 0.5 * len(sample) and amounts.nunique() >= FEWEST_NUMBERS and words.nunique() <= MOST_GAPS
+                and words.str.fullmatch(r"[^\d]{1,15}").all())
 
 
 def _name_the_same(train: pd.Series, test: pd.Series) -> bool:

@@ -196,6 +196,19 @@ def test_likeness_tells_which_texts_have_to_do_with_each_other() -> None:
     assert likeness.features(missing, missing.head(2), task)[0].shape == missing.shape
 
 
+def test_columns_of_the_same_levels_are_told_apart_from_others() -> None:
+    rng = np.random.default_rng(2)
+    towns = np.array([f"town {k}" for k in range(30)])
+    rows = pd.DataFrame({name: pd.Categorical(towns[rng.integers(0, 30, 200)]) for name in ("bill", "parcel")})
+    rows["shop"] = pd.Categorical([f"shop {k % 25}" for k in range(200)])
+    rows["paid"], rows["sent"] = (pd.Categorical(rng.choice(["yes", "no"], 200)) for _ in range(2))
+    task = card("binary", "auc", roles=dict.fromkeys(rows, "categorical"))
+    assert likeness.same_levels(rows, task) == [("bill", "parcel")]
+    left, right = likeness.features(rows[:150], rows[150:].reset_index(drop=True), task)
+    assert set(left.columns) - set(rows) == {"bill~parcel_same"}
+    assert np.array_equal(right["bill~parcel_same"] == 1, (rows["bill"].astype(str) == rows["parcel"].astype(str))[150:])
+
+
 @pytest.mark.parametrize(("codes", "columns"), [
     (lambda k, rng: f"{'ABC'[k % 3]}{rng.integers(100, 900)}-PLT{k % 7:02d}",
      {"code_part0", "code_part1", "code_part3", "code_level3"}),  # PLT is the same everywhere

@@ -1,5 +1,6 @@
 """What is inferred from a bare folder, and what task.toml may say."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,36 @@ def test_moments_may_be_written_as_numbers(tmp_path: Path, name: str, values: np
     read = typed(frame[:40], frame[40:], found.roles)[name]
     if role == "datetime":
         assert read.dt.year.between(2018, 2024).all() and (read.rank() == pd.Series(values).rank()).all()
+
+
+@pytest.mark.parametrize(("written", "width"), [
+    (lambda row: " ".join(f"{v:.2f}" for v in row), 20), (lambda row: str([float(v) for v in row]), 20),
+    (lambda row: ";".join(str(int(9 * v)) for v in row), 20),
+    (lambda row: " ".join(str(v) for v in row[: 5 + int(9 * row[0]) % 7]), 7),
+    (lambda row: " ".join(str(v) for v in row[:3]), 1), (lambda row: "to " + " ".join(str(v) for v in row), 1),
+])
+def test_a_list_of_numbers_becomes_columns(tmp_path: Path, written: Callable[[np.ndarray], str], width: int) -> None:
+    numbers = np.random.default_rng(0).random((60, 20))
+    frame = pd.DataFrame({"id": range(60), "signal": [written(row) for row in numbers], "y": np.arange(60) / 7})
+    frame[:40].to_csv(tmp_path / "train.csv", index=False)
+    frame[40:].drop(columns="y").to_csv(tmp_path / "test.csv", index=False)
+    (tmp_path / "task.toml").write_text('id = "id"\ntargets = ["y"]\n')
+    task, tables = load(tmp_path)
+    assert tables.train.shape == (40, 2 + width) and tables.test.shape == (20, 1 + width)
+    assert (f"signal holds lists of numbers: read as {width} columns" in task.inferred) == (width > 1)
+    assert read_tables(task).test.equals(tables.test)
+    if width == 20 and "." in frame["signal"][0]:
+        assert np.abs(tables.test[[f"signal{k}" for k in range(20)]].to_numpy() - numbers[40:]).max() < 0.006
+
+
+@pytest.mark.parametrize(("words", "role"), [
+    (["?"], "numeric"), (["unknown", "-"], "numeric"), (["red", "blue", "green"], "categorical"), (["A1"], "categorical")])
+def test_a_word_where_there_is_no_number_is_a_gap(words: list[str], role: str) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"size": [words[k % len(words)] if rng.random() < 0.3 else f"{rng.normal():.3f}" for k in range(400)]})
+    assert survey(frame[:300], frame[300:], id=None, targets=[]).roles == {"size": role}
+    read = typed(frame[:300], frame[300:], {"size": "numeric"})["size"]
+    assert 0.2 < read.isna().mean() < 0.4
 
 
 @pytest.mark.parametrize(("mark", "role"), [("|", "text"), ("; ", "text"), (", ", "text"), (" & ", "categorical")])

@@ -1,4 +1,5 @@
-"""Tells how alike the texts of a row are: of a question and an answer, a search and what it found, a name and its meaning.
+"""Tells how alike the texts of a row are: of a question and an answer, a search and what it found, a name and its meaning; and
+whether two of its columns hold the same level.
 
 What the words of one column say is one thing, whether the other column says it too another, which a model of either column's
 words cannot see.
@@ -15,6 +16,7 @@ from . import columns, ngrams, prepared
 from .columns import Frames
 
 MOST_COLUMNS = 4
+FEWEST_LEVELS, SHARED = 10, 0.5  # of columns that may hold the same level, and how many rows have one that the other has too
 FEWEST = 20       # levels of a column of words
 LOOKED_AT = 2_000  # rows that say whether two columns have to do with each other
 MOST_LETTERS = 20_000_000  # of train rows
@@ -42,9 +44,25 @@ def pairs_of(frame: pd.DataFrame, task: SimpleNamespace) -> list[tuple[str, str]
     return found
 
 
+def same_levels(frame: pd.DataFrame, task: SimpleNamespace) -> list[tuple[str, str]]:
+    """Two columns of levels each that are of one kind and now and then the same, as the towns where a bill and a parcel go to."""
+    levels = {name: set(frame[name].dropna().unique()) for name in columns.named(frame, task, "categorical")}
+    several = sorted((name for name in levels if len(levels[name]) >= FEWEST_LEVELS), key=lambda name: -len(levels[name]))
+    alike = [(one, two) for one, two in combinations(several[:2 * MOST_COLUMNS], 2)
+             if frame[one].isin(levels[two]).mean() >= SHARED and frame[two].isin(levels[one]).mean() >= SHARED]
+    return [(one, two) for one, two in alike if 0 < _same(frame, one, two).mean() < 1][:MOST_COLUMNS]
+
+
+def _same(frame: pd.DataFrame, one: str, two: str) -> np.ndarray:
+    """(n,) 1.0 where two columns hold the same level."""
+    a, b = (columns.level_names(frame[name], frame[name].head(0))[0] for name in (one, two))
+    return np.asarray(a == b, dtype=float)
+
+
 def features(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) -> Frames:
     """Adds for each of `pairs_of` how alike its texts are, by words and by runs of characters: the cosine of their TF-IDF, and
-    how much of each one's weight the other has too; also whether they are the same, and the ratio of their lengths.
+    how much of each one's weight the other has too; also whether they are the same, and the ratio of their lengths. For each
+    of `same_levels` whether the two are the same.
 
     Without such columns nothing changes. TF-IDF is fitted on the train rows of both columns.
     """
@@ -60,6 +78,8 @@ def features(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) 
             new[f"{one}~{two}_{reader}_cosine"] = _products(a, b)
             new[f"{one}~{two}_{reader}_first"] = _shared(a, b)
             new[f"{one}~{two}_{reader}_second"] = _shared(b, a)
+    for one, two in same_levels(train, task):
+        new.setdefault(f"{one}~{two}_same", np.concatenate([_same(part, one, two) for part in (train, predict)]))
     for one, two in pairs:
         a, b = (np.array(_texts(train, predict, name), dtype=object) for name in (one, two))
         sizes = [np.array([len(text) for text in side], dtype=float) for side in (a, b)]

@@ -33,6 +33,11 @@ LIKE_DATE = re.compile(r"\d[-/.]\d|\d[-/. ][A-Za-z]{3}|[A-Za-z]{3}[-/. ]\d")
 CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 LETTERS = re.compile(r"[^\W\d_]+(?:[ .,'’/&()-]+[^\W\d_]+)*[.)]?")
 MEASURE = re.compile(r"([-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)\+?\s?([^\W\d_%][^\d\s]{0,11}(?:\s[^\W\d_]{1,11})?|[%°\"'])")
+CLOCK = re.compile(r"(\d{1,4}):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?(?:\s?([AaPp])\.?[Mm]\.?)?")
+SPAN = re.compile(r"(?:(\d+)\s?(?:days?|d)[ ,]*)?(?:(\d+)\s?(?:hours?|hrs?|h)[ ,]*)?(?:(\d+)\s?(?:minutes?|mins?|m)[ ,]*)?"
+                  r"(?:(\d+)\s?(?:seconds?|secs?|s))?")
+MONEY = r"(?:[$€£¥₹₽₩]|(?:US|R|C|A)\$|Rs\.?|USD|EUR|GBP|INR)"
+ADDRESS = re.compile(r".*(?:\w@[\w-]+\.\w|\w://\w).*")
 POWERS = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
 LISTING = re.compile(r"[|;,]")
 WHEN = re.compile(r"(?i)(?:^|_)(?:date|time|datetime|timestamp|stamp|epoch|unix|when|ts|at|created|updated)s?(?:$|_)")
@@ -383,13 +388,16 @@ def as_numbers(values: pd.Series) -> pd.Series:
 
 
 def as_amounts(values: pd.Series) -> pd.Series:
-    """`as_numbers`, and numbers with a unit ("1,248 CC", "12.5 km") where all have the same, or a power of ten each ("19M",
-    "201k"); NaN for what has another unit."""
+    """`as_numbers`; times of day ("10:30 PM") and spans ("2h 50m") in hours; numbers with a unit ("1,248 CC", "12.5 km") where all
+    have the same, or a power of ten each ("19M", "201k"). NaN for what is none or has another unit."""
     numbers = as_numbers(values)
     if values.dtype.kind in "iufb" or not numbers.isna().any():
         return numbers
     codes, levels = pd.factorize(values.where(numbers.isna()).astype("str"))
-    parts = pd.Series(levels, dtype="str").str.strip().str.extract(rf"^{MEASURE.pattern}$")
+    texts = pd.Series(levels, dtype="str").str.strip()
+    if len(texts) and (hours := _hours(texts)) is not None:
+        return numbers.where(numbers.notna(), pd.Series(np.append(hours, np.nan)[codes], index=values.index))
+    parts = texts.str.extract(rf"^{MEASURE.pattern}$")
     amounts = pd.to_numeric(parts[0].str.replace(",", "", regex=False), errors="coerce").to_numpy(dtype="float64")
     units = parts[1].str.strip(" .").str.lower().str.removesuffix("s")
     powers = units.str.removesuffix("b").where(units != "b", "b").map(POWERS).to_numpy(dtype="float64")
@@ -401,6 +409,22 @@ def as_amounts(values: pd.Series) -> pd.Series:
         amounts = np.where(units == usual, amounts, np.nan)
     found = np.append(amounts, np.nan)[codes] if len(levels) else np.full(len(values), np.nan)
     return numbers.where(numbers.notna(), pd.Series(found, index=values.index))
+
+
+def _hours(texts: pd.Series) -> np.ndarray | None:
+    """(n,) hours of times of day, or of spans of which some have two units; None where most are neither."""
+    found = texts.str.extract(rf"^{CLOCK.pattern}$")
+    if found[0].notna().mean() >= 0.95:
+        hour, minute, second = (pd.to_numeric(found[k]).fillna(0.0) for k in range(3))
+        half = found[3].str.lower()
+        hour = hour.where(half.isna(), hour % 12 + 12 * (half == "p"))
+        return np.where(found[0].notna(), hour + minute / 60 + second / 3600, np.nan)
+    found = texts.str.lower().str.extract(rf"^{SPAN.pattern}$")
+    told = found.notna().sum(axis=1)
+    if (told >= 1).mean() < 0.95 or found.notna().any(axis=0).sum() < 2:
+        return None
+    seconds = found.astype("float64").fillna(0.0) @ np.array([24.0, 1.0, 1 / 60, 1 / 3600])
+    return np.where(told >= 1, seconds, np.nan)
 
 
 def _is_moment(name: str, values: pd.Series) -> bool:
@@ -434,7 +458,7 @@ def _of_numbers(values: pd.Series) -> pd.Series | None:
 
 
 def _parsed(text: pd.Series) -> pd.Series:
-    bare = text.str.strip().str.replace(r"^([-+]?)[$€£¥]\s?|\s?[%€]$", r"\1", regex=True)
+    bare = text.str.strip().str.replace(rf"^([-+]?){MONEY}\s?|\s?(?:%|{MONEY})$", r"\1", regex=True)
     thousands = bare.str.fullmatch(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?").fillna(False).astype(bool)
     bare = bare.where(~thousands, bare.str.replace(",", "", regex=False))
     numbers = pd.to_numeric(bare, errors="coerce").astype("float64")
@@ -500,6 +524,8 @@ def _reads_as_text(sample: pd.Series) -> bool:
     words = sample.str.count(r"\s+") + 1
     length = sample.str.len()
     mostly_unique = unique > 0.5 * len(sample)
+    if mostly_unique and sample.str.fullmatch(ADDRESS).mean() >= 0.9:
+        return True
     cjk = sample.str.contains(CJK).mean() > 0.5 and length.mean() >= 6
     return bool(words.mean() >= 4 or (mostly_unique and (cjk or (length.mean() >= 25 and words.mean() > 1.5))))
 

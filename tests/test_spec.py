@@ -38,11 +38,14 @@ def test_two_values_of_any_type_are_binary_with_their_own_labels(
     (["1,248 CC", "998 CC", None, "12 CC"], [1248, 998, None, 12]), (["12.5 km/h", "3 km/h", "8 km"], [12.5, 3, None]),
     (["19M", "201k", "1.5M", "Varies"], [19e6, 201e3, 1.5e6, None]), (["12MB", "3GB", "7kB"], [12e6, 3e9, 7e3]),
     (["1 year", "3 years", "10+ years"], [1, 3, 10]), (["37°", "12°"], [37, 12]), (["5A", "5A", "7D"], [5, 5, None]),
-    (["2019-01-02", "C85", "10:30", "", "km"], [None] * 5), (["$5", "1e3", "12%"], [5, 1000, 12]),
+    (["10:30", "00:15", "9:45"], [10.5, 0.25, 9.75]), (["10:30 PM", "12:00 am", "1:15:36 PM"], [22.5, 0, 13.26]),
+    (["2h 30m", "19h", "45m", "1 day 6h"], [2.5, 19, 0.75, 30]), (["Rs. 1,299", "Rs 5", "₹7"], [1299, 5, 7]),
+    (["USD 12.50", "3 EUR"], [12.5, 3]), (["12 m", "3 m"], [12, 3]),
+    (["2019-01-02", "C85", "a10:30", "", "km"], [None] * 5), (["$5", "1e3", "12%"], [5, 1000, 12]),
 ])
 def test_numbers_are_read_with_their_unit(written: list[str | None], read: list[float | None]) -> None:
     found = as_amounts(pd.Series(written, dtype="str"))
-    assert np.array_equal(found.to_numpy(), np.array(read, dtype=float), equal_nan=True)
+    assert np.allclose(found.to_numpy(), np.array(read, dtype=float), equal_nan=True)
     assert found.index.equals(pd.RangeIndex(len(written)))
 
 

@@ -14,7 +14,7 @@ from .columns import Frames
 
 FEWEST = 150  # levels from which a number or a time may be a code
 ROWS = 5      # train rows that a code's level has on average, at least
-RUN = re.compile(r"[^\W\d_]+(?:/[^\W\d_]+)*|(?<![\d.])\d+\.\d+(?![\d.])|\d+")
+RUN = re.compile(r"[^\W\d_]+(?:/[^\W\d_]+)*|(?<![^\s,;(\[])-?\d+\.\d+(?![\d.])|(?<![\d.])\d+\.\d+(?![\d.])|\d+")
 LONGEST, MOST_PARTS = 40, 8  # characters and parts of a code that is taken apart
 ALIKE = 0.9   # of its spellings are made the same way
 
@@ -94,7 +94,7 @@ def _pattern(column: pd.Series) -> str:
 
 
 def _made(runs: list[str]) -> str:
-    return "".join("9" if run[0].isdigit() else "a" for run in runs)
+    return "".join("9" if run[-1].isdigit() else "a" for run in runs)
 
 
 def code_levels(

@@ -388,8 +388,8 @@ def as_numbers(values: pd.Series) -> pd.Series:
 
 
 def as_amounts(values: pd.Series) -> pd.Series:
-    """`as_numbers`; times of day ("10:30 PM") and spans ("2h 50m") in hours; numbers with a unit ("1,248 CC", "12.5 km") where all
-    have the same, or a power of ten each ("19M", "201k"). NaN for what is none or has another unit."""
+    """`as_numbers`; times of day ("10:30 PM") and spans ("2h 50m") in hours; numbers with a unit ("1,248 CC", "12.5 km") where
+    all have the same, or a power of ten each ("19M", "201k"). NaN for what is none or has another unit."""
     numbers = as_numbers(values)
     if values.dtype.kind in "iufb" or not numbers.isna().any():
         return numbers

@@ -43,9 +43,11 @@ LISTING = re.compile(r"[|;,]")
 WHEN = re.compile(r"(?i)(?:^|_)(?:date|time|datetime|timestamp|stamp|epoch|unix|when|ts|at|created|updated)s?(?:$|_)")
 EPOCHS = (("s", 3e8, 4.1e9), ("ms", 3e11, 4.1e12), ("us", 3e14, 4.1e15), ("ns", 3e17, 4.1e18))  # 1979 to 2099
 ONE = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
-NUMBERS = re.compile(rf"[\[(]?\s*(?:{ONE}[,;\s]+){{4,}}{ONE}[,;]?\s*[\])]?")
+NUMBERS = re.compile(rf"[\[(]?\s*(?:{ONE}[,;\s]+){{4,}}{ONE}[,;]?\s*[\])]?|[\[(]\s*(?:{ONE}[,;\s]+)+{ONE}\s*[\])]"
+                     r"|[-+]?\d+\.\d+\s*[,;]\s*[-+]?\d+\.\d+")
 LONGEST_LIST = 10_000  # numbers of a list that become columns
 FEWEST_NUMBERS, MOST_GAPS = 20, 2  # different numbers of a column that has words too, and the different words
+DAYS = ((1, 19000101, 21001231), (100, 190001, 210012))  # written as numbers; what makes a day of them, the first, the last
 FEWEST_DAYS = 20  # different numbers, from which those that could all be written days are days
 SMILES = re.compile(r"(?:\[[^\[\]\s]{1,24}\]|Br|Cl|[BCNOPSFIbcnops]|[-=#$:/\\.()@+]|%\d\d|\d)+")
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
@@ -287,9 +289,10 @@ def survey(
 
 
 def spread_lists(name: str, train: pd.Series, test: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame] | None:
-    """Train and test columns in place of one whose values are lists of five numbers and more, as "0.1 0.5 0.3" or "[1, 2, 3]":
-    a column `<name><k>` for each number where all lists are of one length, else their count, mean, spread, extremes, first and
-    last. Missing lists are missing numbers. None where the column is none of lists."""
+    """Train and test columns in place of one whose values are lists of five numbers and more, as "0.1 0.5 0.3 0.2 0.2", or of
+    two and more where a bracket or a comma says so, as "[1, 2]" or "40.7, -74.0": a column `<name><k>` for each number where
+    all lists are of one length, else their count, mean, spread, extremes, first and last. Missing lists are missing numbers.
+    None where the column is none of lists."""
     if _kind(train) != "text" or _kind(test) != "text":
         return None
     samples = _sample(train, 200), _sample(test, 200)
@@ -440,21 +443,22 @@ def _is_moment(name: str, values: pd.Series) -> bool:
 def _of_numbers(values: pd.Series) -> pd.Series | None:
     """datetime64[ns] of days as 20190131, of months as 201901 or of seconds since 1970 and their parts; None where some of the
     numbers could not be it."""
+    low, high = float(values.min()), float(values.max())
+    units = [unit for unit, first, last in EPOCHS if first <= low and high < last]
+    written = [factor for factor, first, last in DAYS if first <= low and high <= last]
+    if not units and not written:  # most columns of numbers end here, soon
+        return None
     raw = values.to_numpy(dtype="float64")
     known = raw[np.isfinite(raw)]
-    if not len(known) or (known % 1 != 0).any():
+    if (known % 1 != 0).any():
         return None
-    low, high = known.min(), known.max()
-    for unit, first, last in EPOCHS:
-        if first <= low and high < last:
-            whole = pd.Series(raw, index=values.index).round().astype("Int64")
-            return pd.to_datetime(whole, unit=unit, errors="coerce").astype("datetime64[ns]")  # type: ignore[call-overload]
-    for factor, first, last in ((1, 19000101, 21001231), (100, 190001, 210012)):
-        if first <= low and high <= last:
-            text = pd.Series(raw * factor + (factor > 1), index=values.index).astype("Int64").astype("str")
-            dates = pd.to_datetime(text, format="%Y%m%d", errors="coerce").astype("datetime64[ns]")
-            return dates if dates.notna().sum() == len(known) else None
-    return None
+    if units:
+        whole = pd.Series(raw, index=values.index).astype("Int64")
+        return pd.to_datetime(whole, unit=units[0], errors="coerce").astype("datetime64[ns]")  # type: ignore[call-overload]
+    factor = written[0]
+    text = pd.Series(raw * factor + (factor > 1), index=values.index).astype("Int64").astype("str")
+    dates = pd.to_datetime(text, format="%Y%m%d", errors="coerce").astype("datetime64[ns]")
+    return dates if dates.notna().sum() == len(known) else None
 
 
 def _parsed(text: pd.Series) -> pd.Series:

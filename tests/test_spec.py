@@ -70,6 +70,7 @@ def test_moments_may_be_written_as_numbers(tmp_path: Path, name: str, values: np
     (lambda row: " ".join(f"{v:.2f}" for v in row), 20), (lambda row: str([float(v) for v in row]), 20),
     (lambda row: ";".join(str(int(9 * v)) for v in row), 20),
     (lambda row: " ".join(str(v) for v in row[: 5 + int(9 * row[0]) % 7]), 7),
+    (lambda row: f"({row[0]:.3f}, {-row[1]:.3f})", 2), (lambda row: f"{row[0]:.3f}, {-row[1]:.3f}", 2),
     (lambda row: " ".join(str(v) for v in row[:3]), 1), (lambda row: "to " + " ".join(str(v) for v in row), 1),
 ])
 def test_a_list_of_numbers_becomes_columns(tmp_path: Path, written: Callable[[np.ndarray], str], width: int) -> None:

@@ -16,6 +16,7 @@ FEWEST = 150  # levels from which a number or a time may be a code
 ROWS = 5      # train rows that a code's level has on average, at least
 RUN = re.compile(r"[^\W\d_]+(?:/[^\W\d_]+)*|(?<![^\s,;(\[])-?\d+\.\d+(?![\d.])|(?<![\d.])\d+\.\d+(?![\d.])|\d+")
 LONGEST, MOST_PARTS = 40, 8  # characters and parts of a code that is taken apart
+LOOKED_AT = 10_000  # rows
 ALIKE = 0.9   # of its spellings are made the same way
 
 
@@ -80,7 +81,7 @@ def _pattern(column: pd.Series) -> str:
     if pd.api.types.is_numeric_dtype(column.dtype) or (isinstance(column.dtype, pd.CategoricalDtype) and (
             pd.api.types.is_numeric_dtype(column.cat.categories.dtype))):
         return ""
-    some = pd.unique(column.dropna())[:1000].astype(str)
+    some = pd.unique(column.iloc[:: max(1, len(column) // LOOKED_AT)].dropna())[:1000].astype(str)
     if len(some) < 20 or np.mean([len(text) for text in some]) > LONGEST:
         return ""
     found = [RUN.findall(text) for text in some]

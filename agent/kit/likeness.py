@@ -5,6 +5,7 @@ What the words of one column say is one thing, whether the other column says it 
 words cannot see.
 """
 
+from collections import Counter
 from itertools import combinations
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from .columns import Frames
 
 MOST_COLUMNS = 4
 FEWEST_LEVELS, SHARED = 10, 0.5  # of columns that may hold the same level, and how many rows have one that the other has too
+COMPARED = 10_000  # rows that say so
 FEWEST = 20       # levels of a column of words
 LOOKED_AT = 2_000  # rows that say whether two columns have to do with each other
 MOST_LETTERS = 20_000_000  # of train rows
@@ -46,11 +48,20 @@ def pairs_of(frame: pd.DataFrame, task: SimpleNamespace) -> list[tuple[str, str]
 
 def same_levels(frame: pd.DataFrame, task: SimpleNamespace) -> list[tuple[str, str]]:
     """Two columns of levels each that are of one kind and now and then the same, as the towns where a bill and a parcel go to."""
-    levels = {name: set(frame[name].dropna().unique()) for name in columns.named(frame, task, "categorical")}
-    several = sorted((name for name in levels if len(levels[name]) >= FEWEST_LEVELS), key=lambda name: -len(levels[name]))
-    alike = [(one, two) for one, two in combinations(several[:2 * MOST_COLUMNS], 2)
-             if frame[one].isin(levels[two]).mean() >= SHARED and frame[two].isin(levels[one]).mean() >= SHARED]
-    return [(one, two) for one, two in alike if 0 < _same(frame, one, two).mean() < 1][:MOST_COLUMNS]
+    names = columns.named(frame, task, "categorical")
+    some = frame[names].iloc[:: max(1, len(frame) // COMPARED)]
+    sizes = {name: int(some[name].nunique()) for name in names}
+    several = sorted((name for name in names if sizes[name] >= FEWEST_LEVELS), key=lambda name: -sizes[name])
+    held = {name: columns.level_names(some[name], some[name].head(0))[0] for name in several[: 2 * MOST_COLUMNS]}
+    counts = {name: Counter(texts.tolist()) for name, texts in held.items()}
+    return [(one, two) for one, two in combinations(held, 2)
+            if min(_within(counts[one], counts[two]), _within(counts[two], counts[one])) >= SHARED
+            and 0 < (held[one] == held[two]).mean() < 1][:MOST_COLUMNS]
+
+
+def _within(one: Counter[str], two: Counter[str]) -> float:
+    """The share of the rows of one column whose level the other has too."""
+    return sum(count for level, count in one.items() if level and level in two) / one.total()
 
 
 def _same(frame: pd.DataFrame, one: str, two: str) -> np.ndarray:

@@ -23,6 +23,7 @@ WHOLE_SENSE = Block("sentences.vectors", {"components": 0})
 SEEN = Block("backbone.vectors")
 WHOLE_SEEN = Block("backbone.vectors", {"components": 0})
 LIKENESS = Block("likeness.features")
+SAME = Block("likeness.same")
 PARTS = Block("encoders.parts")
 TELLING = Block("selection.telling")
 STRONGEST = Block("selection.telling", {"chance": 0, "most": 300})
@@ -49,7 +50,8 @@ MANY_CLASSES = 30  # least squares take a tenth of logistic regression's time th
 def basic_blocks(traits: Traits) -> tuple[Block, ...]:
     """What makes the columns readable for a booster, nothing more. Of a single year the days that have passed are left out:
     trees would go on from the last of them, and no fold has seen the season that the test returns to."""
-    blocks = [LIKENESS] if traits.alike else []
+    blocks = [LIKENESS] if traits.alike and _is_mostly_text(traits) else []  # of long texts it takes as long as a booster
+    blocks += [SAME] if traits.same else []
     blocks += [PARTS] if traits.parted else []
     blocks += [LEVELS] if traits.coded else []
     blocks += [SOUND if traits.sound else IMAGE] if traits.image else []
@@ -60,9 +62,10 @@ def basic_blocks(traits: Traits) -> tuple[Block, ...]:
 
 def rich_blocks(traits: Traits) -> tuple[Block, ...]:
     """The blocks that are worth a first try wherever their columns exist; operators drop what does not gain."""
-    blocks = list(basic_blocks(traits))
+    blocks = [LIKENESS] if traits.alike and not _is_mostly_text(traits) else []
+    blocks += basic_blocks(traits)
     if traits.grouped and not traits.forward:  # before the dates, by which rows are ordered, give way to their parts
-        blocks.insert(sum(block in (LIKENESS, PARTS, LEVELS) for block in blocks), WITHIN)
+        blocks.insert(sum(block in (LIKENESS, SAME, PARTS, LEVELS) for block in blocks), WITHIN)
     blocks += [SEEN] if traits.photographs else []
     blocks += [LAGS] if traits.forward and traits.datetime and not traits.one_year else []
     blocks += [PAST] if _is_forecast(traits) else []
@@ -81,7 +84,9 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
     if traits.forward and DATES in plain:
         timeless = tuple(SEASON if block == DATES else block for block in plain)
         mark.append((Recipe("boosters.lightgbm", timeless), "What comes back every year holds for later rows too"))
-    mark = _fewer_columns(traits, plain) + mark if _is_vast(traits) else mark + _fewer_columns(traits, plain)
+    fewer = _fewer_columns(traits, plain)
+    late = fewer if traits.text and not _is_vast(traits) else []  # what texts tell is asked before what columns do not
+    mark = fewer + mark if _is_vast(traits) else mark if late else mark + fewer
     special, seen = _by_kind(traits, basic), _seen(traits, basic)
     if traits.image and not traits.sound and traits.numeric + traits.categorical <= 3:
         look = (Recipe("linear.regularised", plain, {"strength": 30.0}), "The images' tones, edges and shapes: the quickest look")
@@ -99,7 +104,8 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
         quick, net = ([move for move in others if move[0].model in models and not move[0].params] for models in (QUICK, NET))
         first = [*quick, *first, *net]
         others = [move for move in others if move not in first]
-    moves = special + first if _is_mostly_text(traits) and not traits.alike else first + special
+    moves = special + first if _is_mostly_text(traits) else first + special
+    moves += late
     moves += _by_turns(traits, _boosters(traits, basic, rich), _pretrained(traits, basic), others)
     return [(_seasonal(recipe), hypothesis) for recipe, hypothesis in moves] if traits.one_year and traits.datetime else moves
 
@@ -146,7 +152,7 @@ def _seasonal(recipe: Recipe) -> Recipe:
 def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str]]:
     """What only some data deserve: text, images, ids of people and things, few smooth numbers."""
     moves = []
-    beside = (LIKENESS,) if traits.alike else ()
+    beside = tuple(block for block in basic if block == LIKENESS)
     if traits.text:
         moves.append((Recipe("text.ridge", beside), "Single words and a ridge: the quickest look at the text"))
         carried = [(Recipe("text.linear_model", beside), "Words and characters carry the label: a sparse linear model")]

@@ -387,7 +387,7 @@ def traits_of(
                      channels=0 if pixels else len(signal.channels(features, known)), counted=_is_counted(task, train),
                      sentences=sentences, photographs=photographs, one_year=plan.one_year, pretrained=pretrained,
                      parted=bool(parted_columns(spelled, known)),
-                     alike=bool(likeness.pairs_of(spelled, known) or likeness.same_levels(spelled, known)))
+                     alike=bool(likeness.pairs_of(spelled, known)), same=bool(likeness.same_levels(spelled, known)))
 
 
 def sentence_columns(roles: Mapping[str, str], train: pd.DataFrame) -> tuple[str, ...]:

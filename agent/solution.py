@@ -26,7 +26,7 @@ SUPERVISED = frozenset({
 
 LOOKING = frozenset({"boosters", "forests", "linear", "text"})
 
-MAKERS = ("likeness.features", "encoders.parts", "encoders.levels", "groups.within", "sentences.vectors",
+MAKERS = ("likeness.features", "likeness.same", "encoders.parts", "encoders.levels", "groups.within", "sentences.vectors",
           "backbone.vectors", "images.features", "sound.features",
           "signal.features", "calendar.features", "features.dates", "encoders.rare", "encoders.pairs", "calendar.lags",
           "forecast.past", "recommend.features", "selection.telling")

@@ -222,9 +222,10 @@ def test_of_many_classes_of_smooth_numbers_a_net_and_a_kernel_machine_come_first
 def test_texts_that_have_to_do_with_each_other_are_compared_before_any_model_reads_them() -> None:
     traits = Traits(**{**vars(TRAITS), "text": 2, "numeric": 0, "categorical": 1, "datetime": 0, "alike": True, "parted": True})
     recipes = [recipe for recipe, _ in opening(traits)]
-    assert recipes[0].model == "boosters.lightgbm" and recipes[0].has("text.reduce")
     assert all(recipe.has("likeness.features") for recipe in recipes)
     assert all(recipe.has("encoders.parts") for recipe in recipes if not recipe.model.startswith("text."))
+    wide = [recipe for recipe, _ in opening(replace(traits, numeric=20, same=True))]
+    assert not wide[0].has("likeness.features") and wide[0].has("likeness.same") and any(r.has("likeness.features") for r in wide)
     assert not any(recipe.has(name) for recipe, _ in opening(replace(traits, alike=False, parted=False))
                    for name in ("likeness.features", "encoders.parts"))
 

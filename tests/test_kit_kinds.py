@@ -204,7 +204,7 @@ def test_columns_of_the_same_levels_are_told_apart_from_others() -> None:
     rows["paid"], rows["sent"] = (pd.Categorical(rng.choice(["yes", "no"], 200)) for _ in range(2))
     task = card("binary", "auc", roles=dict.fromkeys(rows, "categorical"))
     assert likeness.same_levels(rows, task) == [("bill", "parcel")]
-    left, right = likeness.features(rows[:150], rows[150:].reset_index(drop=True), task)
+    left, right = likeness.same(rows[:150], rows[150:].reset_index(drop=True), task)
     assert set(left.columns) - set(rows) == {"bill~parcel_same"}
     assert np.array_equal(right["bill~parcel_same"] == 1, (rows["bill"].astype(str) == rows["parcel"].astype(str))[150:])
 

@@ -64,6 +64,13 @@ def _within(one: Counter[str], two: Counter[str]) -> float:
     return sum(count for level, count in one.items() if level and level in two) / one.total()
 
 
+def same(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) -> Frames:
+    """Adds for each of `same_levels` whether the two are the same; without such columns nothing changes."""
+    pairs = same_levels(train, task)
+    left, right = ({f"{one}~{two}_same": _same(part, one, two) for one, two in pairs} for part in (train, predict))
+    return columns.beside(train, left), columns.beside(predict, right)
+
+
 def _same(frame: pd.DataFrame, one: str, two: str) -> np.ndarray:
     """(n,) 1.0 where two columns hold the same level."""
     a, b = (columns.level_names(frame[name], frame[name].head(0))[0] for name in (one, two))
@@ -72,8 +79,7 @@ def _same(frame: pd.DataFrame, one: str, two: str) -> np.ndarray:
 
 def features(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) -> Frames:
     """Adds for each of `pairs_of` how alike its texts are, by words and by runs of characters: the cosine of their TF-IDF, and
-    how much of each one's weight the other has too; also whether they are the same, and the ratio of their lengths. For each
-    of `same_levels` whether the two are the same.
+    how much of each one's weight the other has too; also whether they are the same, and the ratio of their lengths.
 
     Without such columns nothing changes. TF-IDF is fitted on the train rows of both columns.
     """
@@ -89,8 +95,6 @@ def features(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) 
             new[f"{one}~{two}_{reader}_cosine"] = _products(a, b)
             new[f"{one}~{two}_{reader}_first"] = _shared(a, b)
             new[f"{one}~{two}_{reader}_second"] = _shared(b, a)
-    for one, two in same_levels(train, task):
-        new.setdefault(f"{one}~{two}_same", np.concatenate([_same(part, one, two) for part in (train, predict)]))
     for one, two in pairs:
         a, b = (np.array(_texts(train, predict, name), dtype=object) for name in (one, two))
         sizes = [np.array([len(text) for text in side], dtype=float) for side in (a, b)]

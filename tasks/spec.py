@@ -96,7 +96,8 @@ def load(folder: Path) -> tuple[Task, Tables]:
     folder = Path(folder).resolve()
     if not folder.is_dir():
         raise TaskError(f"no folder {folder}: give a catalogue name or a folder with train.csv and test.csv")
-    stated, (raw, list_notes) = _stated(folder), _spread(_read(folder))
+    stated, raw = _stated(folder), _read(folder)
+    raw, list_notes = _spread(raw, stated.get("text", []))
     notes = _laid_out(folder) + list_notes
     notes += [f"{name} is not UTF-8: read as {encoding}" for name, encoding in _odd_encodings(folder)]
     id, id_notes = _id(stated, raw)
@@ -109,7 +110,7 @@ def load(folder: Path) -> tuple[Task, Tables]:
 
 def read_tables(task: Task) -> Tables:
     """The rows of a task that is known already (rows without a target are left out of train)."""
-    exact = _exact(task.folder, _spread(_read(task.folder))[0], task.id, task.targets, task.columns)
+    exact = _exact(task.folder, _spread(_read(task.folder), task.text)[0], task.id, task.targets, task.columns)
     return _typed(task, _checked_rows(exact, task.id, task.targets)[0])
 
 
@@ -130,8 +131,9 @@ def _stated(folder: Path) -> Settings:
         raise TaskError(f"task.toml is not valid TOML: {error}") from error
     for key, value in stated.items():
         _check_setting(key, value)
-    if isinstance(stated.get("targets"), str):
-        stated["targets"] = [stated["targets"]]
+    for key in ("targets", "text"):
+        if isinstance(stated.get(key), str):
+            stated[key] = [stated[key]]
     return stated
 
 
@@ -163,10 +165,10 @@ def _read(folder: Path) -> Tables:
                   read_table(sample) if sample.is_file() else None)
 
 
-def _spread(raw: Tables) -> tuple[Tables, list[str]]:
-    """Columns of lists of numbers as a column for each number, and what was done, in sentences."""
+def _spread(raw: Tables, text: Sequence[str]) -> tuple[Tables, list[str]]:
+    """Columns of lists of numbers, but those of `text`, as a column for each number, and what was done, in sentences."""
     train, test, notes = raw.train, raw.test, list[str]()
-    for name in [column for column in train.columns if column in test.columns]:
+    for name in [column for column in train.columns if column in test.columns and column not in text]:
         if (spread := spread_lists(name, train[name], test[name])) is None:
             continue
         if not set(spread[0].columns) & set(train.columns):

@@ -292,7 +292,8 @@ def spread_lists(name: str, train: pd.Series, test: pd.Series) -> tuple[pd.DataF
     """Train and test columns in place of one whose values are lists of five numbers and more, as "0.1 0.5 0.3 0.2 0.2", or of
     two and more where a bracket or a comma says so, as "[1, 2]" or "40.7, -74.0": a column `<name><k>` for each number where
     all lists are of one length, else their count, mean, spread, extremes, first and last. Missing lists are missing numbers.
-    None where the column is none of lists."""
+    None where the column is none of lists, and for whole numbers in lists of many lengths: these may be names of things, as words
+    by their numbers, and are left as text."""
     if _kind(train) != "text" or _kind(test) != "text":
         return None
     samples = _sample(train, 200), _sample(test, 200)
@@ -308,6 +309,8 @@ def spread_lists(name: str, train: pd.Series, test: pd.Series) -> tuple[pd.DataF
     sizes = np.array([len(each) for each in lists])
     if sizes.min() == sizes.max() and sizes[0] <= LONGEST_LIST:
         rows, names = np.stack(lists), [f"{name}{place}" for place in range(sizes[0])]
+    elif all((each == np.floor(each)).all() for each in lists):
+        return None
     else:
         told: dict[str, Callable[[np.ndarray], float]] = {
             "count": len, "mean": np.mean, "spread": np.std, "least": np.min, "most": np.max,

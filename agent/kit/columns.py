@@ -67,6 +67,12 @@ def table(frame: pd.DataFrame, names: list[str]) -> np.ndarray:
     return np.column_stack([numbers(frame[name]) for name in names])
 
 
+def is_spelled(column: pd.Series) -> bool:
+    """Whether a column's values, or its levels, are text and no numbers."""
+    dtype = column.cat.categories.dtype if isinstance(column.dtype, pd.CategoricalDtype) else column.dtype
+    return not pd.api.types.is_numeric_dtype(dtype)
+
+
 def codes(train: pd.Series, predict: pd.Series) -> tuple[np.ndarray, np.ndarray, int]:
     """Level numbers of both columns and how many there are: 0 is missing, 1.. the levels of both together."""
     both_known = isinstance(train.dtype, pd.CategoricalDtype) and isinstance(predict.dtype, pd.CategoricalDtype)

@@ -78,8 +78,7 @@ def parted_columns(train: pd.DataFrame, task: SimpleNamespace) -> list[str]:
 
 def _pattern(column: pd.Series) -> str:
     """How the codes of a column are made, a letter or a nine for each part; empty where they are not."""
-    if pd.api.types.is_numeric_dtype(column.dtype) or (isinstance(column.dtype, pd.CategoricalDtype) and (
-            pd.api.types.is_numeric_dtype(column.cat.categories.dtype))):
+    if not columns.is_spelled(column):
         return ""
     some = pd.unique(column.iloc[:: max(1, len(column) // LOOKED_AT)].dropna())[:1000].astype(str)
     if len(some) < 20 or np.mean([len(text) for text in some]) > LONGEST:

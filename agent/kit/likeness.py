@@ -111,11 +111,8 @@ def _worded(frame: pd.DataFrame, task: SimpleNamespace) -> list[str]:
 
 
 def _is_worded(column: pd.Series) -> bool:
-    if pd.api.types.is_numeric_dtype(column.dtype) or (isinstance(column.dtype, pd.CategoricalDtype) and (
-            pd.api.types.is_numeric_dtype(column.cat.categories.dtype))):
-        return False
     some = column.dropna().head(LOOKED_AT).astype(str)
-    return bool(some.nunique() >= FEWEST and some.str.contains(r"[^\W\d_]{3}").mean() >= 0.5)
+    return bool(columns.is_spelled(column) and some.nunique() >= FEWEST and some.str.contains(r"[^\W\d_]{3}").mean() >= 0.5)
 
 
 def _is_written(column: pd.Series, task: SimpleNamespace) -> bool:

@@ -383,7 +383,7 @@ def _task(
     task = Task(
         name, folder, title, stated.get("source", ""), stated.get("licence", ""), stated.get("family", ""), metric,
         kind, id, targets, submission, columns, stated.get("group"), stated.get("time"), _assets(folder, stated),
-        tuple([stated["text"]] if isinstance(stated.get("text"), str) else stated.get("text", ())), classes,
+        tuple(stated.get("text", ())), classes,
     )
     if submission == "distribution" and exact.sample is None:
         task = replace(task, columns=classes)

@@ -32,7 +32,8 @@ ZONE = r"\s?(?:UTC|GMT)$"
 LIKE_DATE = re.compile(r"\d[-/.]\d|\d[-/. ][A-Za-z]{3}|[A-Za-z]{3}[-/. ]\d")
 CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 LETTERS = re.compile(r"[^\W\d_]+(?:[ .,'’/&()-]+[^\W\d_]+)*[.)]?")
-MEASURE = re.compile(r"([-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)\+?\s?([^\W\d_%][^\d\s]{0,11}(?:\s[^\W\d_]{1,11})?|[%°\"'])")
+MEASURE = re.compile(r"([-+]?(?:\d{1,3}(?:,\d{3})+|\d{1,12})(?:\.\d+)?)"
+                     r"\+?\s?([^\W\d_%][^\d\s]{0,11}(?:\s[^\W\d_]{1,11})?|[%°\"'])")
 CLOCK = re.compile(r"(\d{1,4}):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?(?:\s?([AaPp])\.?[Mm]\.?)?")
 SPAN = re.compile(r"(?:(\d+)\s?(?:days?|d)[ ,]*)?(?:(\d+)\s?(?:hours?|hrs?|h)[ ,]*)?(?:(\d+)\s?(?:minutes?|mins?|m)[ ,]*)?"
                   r"(?:(\d+)\s?(?:seconds?|secs?|s))?")
@@ -47,7 +48,9 @@ NUMBERS = re.compile(rf"[\[(]?\s*(?:{ONE}[,;\s]+){{4,}}{ONE}[,;]?\s*[\])]?|[\[(]
                      r"|[-+]?\d+\.\d+\s*[,;]\s*[-+]?\d+\.\d+")
 LONGEST_LIST = 10_000  # numbers of a list that become columns
 FEWEST_NUMBERS, MOST_GAPS = 20, 2  # different numbers of a column that has words too, and the different words
-DAYS = ((1, 19000101, 21001231), (100, 190001, 210012))  # written as numbers; what makes a day of them, the first, the last
+DAYS = ((19000101, 21001231, "", "%Y%m%d"), (190001, 210012, "01", "%Y%m%d"),
+        (19000101000000, 21001231235959, "", "%Y%m%d%H%M%S"))  # as numbers: first, last, what a date lacks, format
+COMPACT = re.compile(r"((?:19|20)\d{6})[Tt]?(\d{6})[Zz]?")
 FEWEST_DAYS = 20  # different numbers, from which those that could all be written days are days
 SMILES = re.compile(r"(?:\[[^\[\]\s]{1,24}\]|Br|Cl|[BCNOPSFIbcnops]|[-=#$:/\\.()@+]|%\d\d|\d)+")
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
@@ -439,7 +442,7 @@ def _is_moment(name: str, values: pd.Series) -> bool:
     if values.dtype.kind not in NUMBER or _of_numbers(values) is None:
         return False
     plain = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
-    written = float(values.max()) < EPOCHS[0][1]
+    written = any(first <= float(values.min()) and float(values.max()) <= last for first, last, _, _ in DAYS)
     return values.nunique() >= FEWEST_DAYS if written else WHEN.search(plain) is not None
 
 
@@ -448,7 +451,7 @@ def _of_numbers(values: pd.Series) -> pd.Series | None:
     numbers could not be it."""
     low, high = float(values.min()), float(values.max())
     units = [unit for unit, first, last in EPOCHS if first <= low and high < last]
-    written = [factor for factor, first, last in DAYS if first <= low and high <= last]
+    written = [(rest, format) for first, last, rest, format in DAYS if first <= low and high <= last]
     if not units and not written:  # most columns of numbers end here, soon
         return None
     raw = values.to_numpy(dtype="float64")
@@ -458,9 +461,9 @@ def _of_numbers(values: pd.Series) -> pd.Series | None:
     if units:
         whole = pd.Series(raw, index=values.index).astype("Int64")
         return pd.to_datetime(whole, unit=units[0], errors="coerce").astype("datetime64[ns]")  # type: ignore[call-overload]
-    factor = written[0]
-    text = pd.Series(raw * factor + (factor > 1), index=values.index).astype("Int64").astype("str")
-    dates = pd.to_datetime(text, format="%Y%m%d", errors="coerce").astype("datetime64[ns]")
+    rest, format = written[0]
+    text = pd.Series(raw, index=values.index).astype("Int64").astype("str") + rest
+    dates = pd.to_datetime(text, format=format, errors="coerce").astype("datetime64[ns]")
     return dates if dates.notna().sum() == len(known) else None
 
 
@@ -484,6 +487,9 @@ def as_dates(values: pd.Series) -> pd.Series | None:
     head = known.iloc[:: max(1, len(known) // 50)].str.slice(0, 40)
     if len(head) and head.str.contains(ZONE).all():
         text, head = text.str.replace(ZONE, "", regex=True), head.str.replace(ZONE, "", regex=True)
+    if len(head) and head.str.fullmatch(COMPACT).all():
+        plain = text.str.replace(rf"^{COMPACT.pattern}$", r"\1\2", regex=True)
+        return pd.to_datetime(plain, format="%Y%m%d%H%M%S", errors="coerce").astype("datetime64[ns]")
     if head.empty or head.str.fullmatch(r"[-+]?\d*\.?\d*").mean() > 0.05 or not head.str.contains(LIKE_DATE).mean() > 0.9:
         return None
     for format in _formats(head):

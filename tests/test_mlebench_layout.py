@@ -20,7 +20,7 @@ EXPECTED: dict[str, tuple[str, str, int, int, set[str]]] = {
     "dogs": ("binary", "log_loss", N, M, {"image"}),
     "cats": ("binary", "log_loss", N, M, {"image"}),
     "leaves": ("multilabel", "mean_auc", N, M, {"image"}),
-    "insults": ("binary", "auc", N, M, {"categorical", "text"}),
+    "insults": ("binary", "auc", N, M, {"datetime", "text"}),
     "pizza": ("binary", "auc", N, M, {"categorical", "text", "numeric"}),
     "conductors": ("multiregression", "mean_rmsle", N, M, {"numeric"}),
     "taxi": ("regression", "rmse", 30_000, M, {"datetime", "numeric"}),

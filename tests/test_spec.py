@@ -53,7 +53,8 @@ def test_numbers_are_read_with_their_unit(written: list[str | None], read: list[
     ("created_at", 1_600_000_000 + 86_399 * np.arange(60), "datetime"),
     ("eventTime", 1_600_000_000_000 + 3_600_017 * np.arange(60), "datetime"),
     ("account", 1_600_000_000 + 86_399 * np.arange(60), "numeric"), ("day", 20190101 + np.arange(60) % 30, "datetime"),
-    ("code", 20190101 + np.arange(60), "numeric"),
+    ("code", 20190101 + np.arange(60), "numeric"), ("second", 20190131120000 + np.arange(60) % 60, "datetime"),
+    ("moment", np.array([f"201901{1 + k % 28:02d}T12{k:02d}00Z" for k in range(60)]), "datetime"),
     ("month", 201901 + np.arange(60) % 12 + 100 * (np.arange(60) // 12), "datetime"),
     ("timestamp", np.arange(60) + 0.5, "numeric"), ("time", np.arange(60), "numeric"),
 ])

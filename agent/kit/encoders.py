@@ -37,11 +37,11 @@ def levels(
 
 
 def parts(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) -> Frames:
-    """Takes apart codes of several parts, as B-0117-2019 or C85: adds `<name>_part<k>`, numbers of digits and levels of letters,
-    and `<name>_level<k>` for digits that many rows share. Codes of which hardly one comes twice give way to their parts.
+    """Takes apart codes as B-0117-2019 or C85: adds `<name>_part<k>`, and `<name>_level<k>` of digits that many rows share.
 
-    Parts are runs of letters and of digits; a column counts where nine of ten codes are made of them in the same order and two
-    parts differ, one of them in fewer ways than the whole.
+    Digits become numbers, letters levels. Codes of which hardly one comes twice give way to their parts. Parts are runs of
+    letters and of digits; a column counts where nine of ten codes are made of them in the same order and two parts differ, one
+    of them in fewer ways than the whole.
     """
     left: dict[str, Any] = {}
     right: dict[str, Any] = {}

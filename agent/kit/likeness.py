@@ -65,7 +65,7 @@ def _within(one: Counter[str], two: Counter[str]) -> float:
 
 
 def same(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) -> Frames:
-    """Adds for each of `same_levels` whether the two are the same; without such columns nothing changes."""
+    """Adds for each two categoricals of one kind (`same_levels`) whether they are the same; else nothing changes."""
     pairs = same_levels(train, task)
     left, right = ({f"{one}~{two}_same": _same(part, one, two) for one, two in pairs} for part in (train, predict))
     return columns.beside(train, left), columns.beside(predict, right)
@@ -78,10 +78,11 @@ def _same(frame: pd.DataFrame, one: str, two: str) -> np.ndarray:
 
 
 def features(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) -> Frames:
-    """Adds for each of `pairs_of` how alike its texts are, by words and by runs of characters: the cosine of their TF-IDF, and
-    how much of each one's weight the other has too; also whether they are the same, and the ratio of their lengths.
+    """Adds for each two text columns that have to do with each other how alike a row's texts are, by words and characters.
 
-    Without such columns nothing changes. TF-IDF is fitted on the train rows of both columns.
+    That is, for each of `pairs_of`: the cosine of their TF-IDF, and how much of each one's weight the other has too; whether
+    they are the same, and the logarithm of the ratio of their lengths. Without such columns nothing changes. TF-IDF is fitted
+    on the train rows of both columns.
     """
     pairs = pairs_of(train, task)
     names = list(dict.fromkeys(name for pair in pairs for name in pair))

@@ -46,8 +46,8 @@ def readable(column: pd.Series) -> bool:
 def vectors(
     train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, *, components: int = 32
 ) -> columns.Frames:
-    """Adds numbers for each text column: principal components of its vectors over all rows, or, with 0, the vectors. For each
-    two of the first columns also the cosine of their vectors: how alike what they mean is."""
+    """Adds numbers for each text column: principal components of its vectors over all rows, or, with 0, the vectors;
+    for each two of the first columns also the cosine of their vectors."""
     names = columns.named(train, task, "text")
     left, right = columns.described(train, predict, names, lambda column: of(column, task), count=components, word="sense")
     for one, two in combinations(names[:MOST_COLUMNS], 2):

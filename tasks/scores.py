@@ -287,15 +287,13 @@ def balanced_accuracy(table: np.ndarray) -> np.ndarray:
 
 def f1(table: np.ndarray) -> np.ndarray:
     """F1 of class 1 of two. Undefined without a positive row."""
-    if table[..., 1, :].sum() == 0:
-        raise Undefined("F1 needs a positive row; there is none")
-    return np.asarray(2 * table[..., 1, 1] / (table[..., 1, :].sum(axis=-1) + table[..., :, 1].sum(axis=-1)))
+    return fbeta(table, 1.0)
 
 
 def fbeta(table: np.ndarray, beta: float) -> np.ndarray:
     """F-beta of class 1 of two: recall counts beta times as much as precision. Undefined without a positive row."""
     if table[..., 1, :].sum() == 0:
-        raise Undefined("F-beta needs a positive row; there is none")
+        raise Undefined(f"F{beta:g} needs a positive row; there is none")
     weight = beta**2
     true, given = table[..., 1, :].sum(axis=-1), table[..., :, 1].sum(axis=-1)
     return np.asarray((1 + weight) * table[..., 1, 1] / (weight * true + given))

@@ -432,8 +432,8 @@ def _hours(texts: pd.Series) -> np.ndarray | None:
     told = found.notna().sum(axis=1)
     if (told >= 1).mean() < 0.95 or found.notna().any(axis=0).sum() < 2:
         return None
-    seconds = found.astype("float64").fillna(0.0) @ np.array([24.0, 1.0, 1 / 60, 1 / 3600])
-    return np.where(told >= 1, seconds, np.nan)
+    hours = found.astype("float64").fillna(0.0) @ np.array([24.0, 1.0, 1 / 60, 1 / 3600])
+    return np.where(told >= 1, hours, np.nan)
 
 
 def _is_moment(name: str, values: pd.Series) -> bool:

@@ -27,6 +27,7 @@ SAME = Block("likeness.same")
 PARTS = Block("encoders.parts")
 TELLING = Block("selection.telling")
 STRONGEST = Block("selection.telling", {"chance": 0, "most": 300})
+QUESTIONS = (TELLING.name, WITHIN.name)  # whether to have them is asked by an entry that differs from one before in nothing else
 
 CAREFUL = {"learning_rate": 0.03, "num_leaves": 15, "feature_fraction": 0.5, "min_child_samples": 10}
 RANDOM_SPLITS = {**CAREFUL, "extra_trees": True, "feature_fraction": 1.0}
@@ -41,6 +42,7 @@ QUICK, NET = ("linear.regularised", "linear.support_vectors"), ("nets.mlp",)  # 
 MACHINES = 1_000_000_000  # squared rows of all the kernel machines of a table, one for each class, that are quick
 QUICK_CELLS, SMALL_CELLS = 1_000_000, 300_000
 SEVERAL_COLUMNS = 12  # from which some may tell nothing
+GROUP_COLUMNS = 100  # up to which a row's group is a question of its own: of more, looking at it takes as long as a booster
 MANY_CELLS = 5_000_000  # of which a booster that sees them all has few rounds in a minute
 Moves = list[tuple[Recipe, str]]
 FEW_CLASSES = 10  # with which a kernel machine, one for each pair of them, is the quickest model of images; of more, a linear one
@@ -84,6 +86,7 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
     if traits.forward and DATES in plain:
         timeless = tuple(SEASON if block == DATES else block for block in plain)
         mark.append((Recipe("boosters.lightgbm", timeless), "What comes back every year holds for later rows too"))
+    mark += _in_groups(traits, plain)
     fewer = _fewer_columns(traits, plain)
     late = fewer if traits.text and not _is_vast(traits) else []  # what texts tell is asked before what columns do not
     mark = fewer + mark if _is_vast(traits) else mark if late else mark + fewer
@@ -108,6 +111,14 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
     moves += late
     moves += _by_turns(traits, _boosters(traits, basic, rich), _pretrained(traits, basic), others)
     return [(_seasonal(recipe), hypothesis) for recipe, hypothesis in moves] if traits.one_year and traits.datetime else moves
+
+
+def _in_groups(traits: Traits, plain: tuple[Block, ...]) -> Moves:
+    """The mark with what the other rows of a row's group show. Where it is the better for it, all that follows sees them."""
+    if WITHIN not in rich_blocks(traits) or traits.image or _is_mostly_text(traits) or traits.columns > GROUP_COLUMNS:
+        return []
+    recipe = Recipe("boosters.lightgbm", plain).with_block(WITHIN)
+    return [(recipe, "The rows before and after in the group, its mean and extremes")]
 
 
 def _fewer_columns(traits: Traits, plain: tuple[Block, ...]) -> Moves:
@@ -258,11 +269,13 @@ def _is_smooth_picture(traits: Traits) -> bool:
 
 
 def _boosters(traits: Traits, basic: tuple[Block, ...], rich: tuple[Block, ...]) -> list[tuple[Recipe, str]]:
-    """CatBoost first where levels are many, but for pairs of users and items: what is known of either tells more."""
+    """CatBoost first where levels are many, but for pairs of users and items and for groups: what is known of these tells
+    more."""
     catboost = (Recipe("boosters.catboost", basic), "Ordered target statistics of CatBoost on raw columns")
     careful = CAREFUL if traits.rows <= FEW_ROWS else {}
     featured = (Recipe("boosters.lightgbm", rich, careful), "Features that gain most often, into a careful LightGBM")
-    first = [catboost, featured] if traits.top_levels > 50 and not traits.paired else [featured, catboost]
+    levels = traits.top_levels > 50 and not traits.paired and WITHIN not in rich
+    first = [catboost, featured] if levels else [featured, catboost]
     moves = first if rich != basic or careful else [catboost]
     if careful and not traits.image:
         moves.append((Recipe("boosters.lightgbm", basic, RANDOM_SPLITS), "Splits at random places: smoother than the best ones"))

@@ -6,6 +6,8 @@ kept only if, fitted on one half of the rows and scored on the other and the oth
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -52,7 +54,9 @@ def choose_decision(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Decis
     if raw.ndim == 2:
         truth, raw = _sample(truth, raw, CELLS // raw.shape[1])
     if truth.ndim == 2:
-        return _best_supported(metric, truth, raw, [_half_for_labels, _one_threshold, _threshold_each])
+        plain: list[Fit] = [_half_for_labels, _one_threshold, _threshold_each]
+        full = [partial(_never_empty, fit) for fit in plain] if (truth.sum(axis=1) > 0).all() else []
+        return _best_supported(metric, truth, raw, [*plain, *full])
     if raw.ndim == 2:
         searched: list[Fit] = [_class_weights] if raw.shape[1] <= CLASSES_SEARCHED else []
         return _best_supported(metric, truth, raw, [_plain_argmax, _prior_weights, *searched], noise=NOISE)
@@ -404,6 +408,13 @@ def _best_factor(metric: Metric, codes: np.ndarray, weighted: np.ndarray, label:
 
 def _half_for_labels(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Decision:
     return LabelThresholds((0.5,) * raw.shape[1])
+
+
+def _never_empty(fit: Fit, metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Decision:
+    """What another finds, with at least one label in each row."""
+    found = fit(metric, truth, raw)
+    assert isinstance(found, LabelThresholds)
+    return replace(found, never_empty=True)
 
 
 def _one_threshold(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Decision:

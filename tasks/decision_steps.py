@@ -57,12 +57,19 @@ class Cutpoints(Decision):
 
 @dataclass(frozen=True)
 class LabelThresholds(Decision):
-    """Flags (n, k): which probabilities reach the threshold of their column."""
+    """Flags (n, k): which probabilities reach the threshold of their column; `never_empty`: in a row where none does, the one
+    that comes nearest to it."""
 
     at: tuple[float, ...]
+    never_empty: bool = False
 
     def apply(self, raw: np.ndarray) -> np.ndarray:
-        return (raw >= np.array(self.at)).astype(np.int64)
+        share = raw / np.maximum(np.array(self.at), 1e-9)
+        flags = (raw >= np.array(self.at)).astype(np.int64)
+        if self.never_empty:
+            empty = np.flatnonzero(flags.sum(axis=1) == 0)
+            flags[empty, share[empty].argmax(axis=1)] = 1
+        return flags
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ PHRASES: tuple[tuple[str, str], ...] = (
     (r"weighted(?: averaged?)? f ?1(?: score)?|f ?beta(?: score)?", UNKNOWN),
     (r"f ?(?P<a>2|0\.5)(?: score| measure)|f ?beta(?: score| measure)?[\w (),]{0,30}beta ?(?:=|of) ?(?P<b>\d+(?:\.\d+)?)",
      "fbeta@"),
+    (r"jaccard(?: similarity)?(?: index| score| coefficient)?", "jaccard"),
     (r"brier(?: score)?(?: loss)?", "brier"),
     (r"matthews'?s? correlation(?: coefficient)?(?: \(mcc\))?|mcc", "mcc"),
     (r"quadratic(?:ally)? weighted (?:cohen'?s )?kappa|qwk|kappa[ \w]{0,20} quadratic weights?", "qwk"),

@@ -96,8 +96,8 @@ def _metric(name: str) -> Metric:
 
 
 def names() -> list[str]:
-    """All names, those with a parameter as map@k, ndcg@k, pinball@q, fbeta@b."""
-    return [*METRICS, "map@k", "ndcg@k", "pinball@q", "fbeta@b"]
+    """All names, those with a parameter as map@k, ndcg@k, pinball@q, fbeta@b, fbeta_samples@b."""
+    return [*METRICS, "map@k", "ndcg@k", "pinball@q", "fbeta@b", "fbeta_samples@b"]
 
 
 def default_metric(kind: str) -> str:
@@ -156,11 +156,19 @@ def _fbeta(name: str, parameter: str) -> Metric:
     return _of_labels(f"fbeta@{beta:g}", f"F{beta:g} score", "threshold", "binary", of_table=partial(scores.fbeta, beta=beta))
 
 
+def _fbeta_samples(name: str, parameter: str) -> Metric:
+    one_row = _fbeta(name, parameter)  # says what is wrong with the parameter
+    beta = float(parameter)
+    return _of_labels(f"fbeta_samples@{beta:g}", f"{one_row.title} averaged over rows", "label_thresholds", "multilabel",
+                      of_rows=partial(scores.sample_fbeta, beta=beta))
+
+
 FAMILIES: dict[str, Callable[[str, str], Metric]] = {
     "map": lambda name, k: _top_k(name, k, "Mean average precision", scores.reciprocal_rank),
     "ndcg": lambda name, k: _top_k(name, k, "Normalised discounted cumulative gain", scores.discounted_gain),
     "pinball": _pinball,
     "fbeta": _fbeta,
+    "fbeta_samples": _fbeta_samples,
 }
 
 METRICS: dict[str, Metric] = {made.name: made for made in (
@@ -184,6 +192,8 @@ METRICS: dict[str, Metric] = {made.name: made for made in (
                of_table=scores.accuracy, of_rows=scores.f1_micro_of_columns),
     _of_labels("f1_samples", "F1 score averaged over rows", "label_thresholds", "multilabel",
                of_rows=scores.sample_f1),
+    _of_labels("jaccard", "Jaccard index averaged over rows", "label_thresholds", "multilabel",
+               of_rows=scores.sample_jaccard),
     _of_labels("dice", "Dice coefficient averaged over rows", "label_thresholds", "multilabel", "binary",
                of_table=scores.f1, of_rows=scores.sample_f1),
     _of_labels("mcc", "Matthews correlation coefficient", "threshold", "binary", "multiclass", of_table=scores.mcc),

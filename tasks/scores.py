@@ -253,6 +253,21 @@ def sample_f1(truth: np.ndarray, labels: np.ndarray) -> float:
     return float(np.divide(shared, size, out=np.ones(len(size)), where=size > 0).mean())
 
 
+def sample_fbeta(truth: np.ndarray, labels: np.ndarray, beta: float) -> float:
+    """The mean over rows of the F-beta of two sets of labels, flags (n, k); 1 for two empty ones."""
+    truth, labels = truth != 0, labels != 0
+    size = beta**2 * truth.sum(axis=1) + labels.sum(axis=1)
+    shared = (1 + beta**2) * (truth & labels).sum(axis=1)
+    return float(np.divide(shared, size, out=np.ones(len(size)), where=size > 0).mean())
+
+
+def sample_jaccard(truth: np.ndarray, labels: np.ndarray) -> float:
+    """The mean over rows of |A and B| / |A or B|, where A and B are sets of labels, flags (n, k); 1 for two empty ones."""
+    truth, labels = truth != 0, labels != 0
+    size, shared = (truth | labels).sum(axis=1), (truth & labels).sum(axis=1)
+    return float(np.divide(shared, size, out=np.ones(len(size)), where=size > 0).mean())
+
+
 def reciprocal_rank(truth: np.ndarray, ranked: np.ndarray, k: int) -> float:
     """MAP@k where each row has one true code: 1 / place of it in `ranked` (n, k codes, best first), 0 when absent."""
     return float(np.where(_hit(truth, ranked, k), 1.0 / np.arange(1, k + 1), 0.0).max(axis=1).mean())

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks import metrics
+from tasks import metrics, tags
 from tasks.tables import TaskError, as_numbers, encoding_of, read_table, spread_lists, with_exact_text
 
 PREDICTIONS = {
     "binary": "probability", "multiclass": "distribution", "multilabel": "probabilities", "regression": "value",
     "multiregression": "values", "ordinal": "value", "survival": "value",
 }
-SUBMISSIONS = ("probability", "label", "value", "distribution", "probabilities", "values", "top_k")
+SUBMISSIONS = ("probability", "label", "value", "distribution", "probabilities", "values", "top_k", "tags")
 CLASSED = ("binary", "multiclass", "ordinal")
 KEYS = ("title", "source", "licence", "family", "metric", "kind", "id", "targets", "submission", "group", "time",
         "assets", "text", "packages")
@@ -50,6 +50,12 @@ class Task:
     text: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     inferred: tuple[str, ...] = ()
+    mark: str | None = None  # between the tags of one column, where each tag is a target (tasks/tags.py)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the submission's column, in the order of the targets (submission "tags")."""
+        return tuple(target.removeprefix(f"{self.columns[0]}=") for target in self.targets)
 
     @property
     def prediction(self) -> str:
@@ -102,15 +108,25 @@ def load(folder: Path) -> tuple[Task, Tables]:
     notes += [f"{name} is not UTF-8: read as {encoding}" for name, encoding in _odd_encodings(folder)]
     id, id_notes = _id(stated, raw)
     targets, columns, target_notes = _targets(stated, raw, id)
-    exact, row_notes = _checked_rows(_exact(folder, raw, id, targets, columns), id, targets)
-    task, kind_notes = _task(folder, stated, exact, id, targets, columns)
+    exact = _exact(folder, raw, id, targets, columns)
+    mark, tag_notes = _mark(folder, stated, exact, targets, columns)
+    if mark is not None:
+        exact, targets = _with_flags(exact, targets[0], columns[0], mark)
+    exact, row_notes = _checked_rows(exact, id, targets)
+    task, kind_notes = _task(folder, stated, exact, id, targets, columns, mark)
+    target_notes += tag_notes
     notes += id_notes + target_notes + row_notes + kind_notes
     return replace(task, inferred=tuple(notes)), _typed(task, exact)
 
 
 def read_tables(task: Task) -> Tables:
     """The rows of a task that is known already (rows without a target are left out of train)."""
-    exact = _exact(task.folder, _spread(_read(task.folder), task.text)[0], task.id, task.targets, task.columns)
+    raw = _spread(_read(task.folder), task.text)[0]
+    if task.mark is not None:
+        (target,), columns, _ = _targets(_stated(task.folder), raw, task.id)
+        exact = _with_flags(_exact(task.folder, raw, task.id, [target], columns), target, columns[0], task.mark, task.tags)[0]
+        return _typed(task, exact)
+    exact = _exact(task.folder, raw, task.id, task.targets, task.columns)
     return _typed(task, _checked_rows(exact, task.id, task.targets)[0])
 
 
@@ -187,6 +203,38 @@ def _exact(
     sample = None if sample is None else with_exact_text(sample, path, [*ids, *columns])
     return Tables(with_exact_text(raw.train, folder / "train.csv", [*ids, *targets]),
                   with_exact_text(raw.test, folder / "test.csv", ids), sample)
+
+
+def _mark(
+    folder: Path, stated: Settings, exact: Tables, targets: Sequence[str], columns: Sequence[str],
+) -> tuple[str | None, list[str]]:
+    """What stands between the tags of the target, where its labels are lists of tags and so is what the sample asks for."""
+    if len(targets) > 1 or len(columns) > 1 or stated.get("kind", "multilabel") != "multilabel":
+        return None, []
+    metric = _metric(folder, stated, several=False)[0]
+    judge = metrics.metric(_of_lists(metric)) if metric else None
+    if stated.get("submission", "tags") != "tags" or (judge and "multilabel" not in judge.kinds):
+        return None, []
+    sure = "kind" in stated or "submission" in stated or bool(judge and judge.kinds[0] == "multilabel")
+    mark = tags.mark_of(exact.train[targets[0]], sure=sure)
+    return mark, [f"{targets[0]} holds lists of labels, with {mark!r} between them: each label is a target"] if mark else []
+
+
+def _of_lists(metric: str) -> str:
+    """What a metric of labels means where labels are lists."""
+    head, at, parameter = metric.partition("@")
+    return {"f1": "f1_samples", "fbeta": "fbeta_samples"}.get(head, head) + at + parameter
+
+
+def _with_flags(
+    exact: Tables, target: str, column: str, mark: str, known: Sequence[str] | None = None,
+) -> tuple[Tables, tuple[str, ...]]:
+    """The tables with a column of 0 and 1 for each tag in place of the target, and these columns' names."""
+    values = exact.train[target]
+    names = known or sorted({tag for listed in tags.split(values, mark) for tag in listed})
+    targets = tuple(f"{column}={tag}" for tag in names)
+    flags = pd.DataFrame(tags.flags(values, mark, names)[0], columns=list(targets))
+    return Tables(pd.concat([exact.train.drop(columns=target), flags], axis=1), exact.test, exact.sample), targets
 
 
 def _odd_encodings(folder: Path) -> list[tuple[str, str]]:
@@ -365,11 +413,14 @@ def _check_ids(exact: Tables, id: str) -> None:
 
 def _task(
     folder: Path, stated: Settings, exact: Tables, id: str | None, targets: tuple[str, ...], columns: tuple[str, ...],
+    mark: str | None = None,
 ) -> tuple[Task, list[str]]:
     _check_constant(exact.train, targets)
     metric, notes = _metric(folder, stated, several=len(targets) > 1)
+    if mark is not None:
+        metric = _of_lists(metric or "f1")
     kind, kind_note = _kind(stated, exact, targets, columns, metric)
-    submission, form_note = _submission(stated, exact, targets, columns, kind, metric)
+    submission, form_note = ("tags", "") if mark is not None else _submission(stated, exact, targets, columns, kind, metric)
     if metric is None:
         labelled = kind in ("binary", "multiclass") and submission == "label"
         metric = "accuracy" if labelled else metrics.default_metric(kind)
@@ -378,12 +429,12 @@ def _task(
     for key in ("group", "time"):
         if key in stated:
             _require(key, stated[key], exact.train, "train.csv")
-    title = stated.get("title") or _heading(folder) or folder.name
     name = folder.parent.name if folder.name == "public" else folder.name
+    title = stated.get("title") or _heading(folder) or name
     task = Task(
         name, folder, title, stated.get("source", ""), stated.get("licence", ""), stated.get("family", ""), metric,
         kind, id, targets, submission, columns, stated.get("group"), stated.get("time"), _assets(folder, stated),
-        tuple(stated.get("text", ())), classes,
+        tuple(stated.get("text", ())), classes, mark=mark,
     )
     if submission == "distribution" and exact.sample is None:
         task = replace(task, columns=classes)
@@ -525,7 +576,7 @@ def _submission(
     if exact.sample is None:
         form = "label" if judge and judge.labels else PREDICTIONS[kind]
         return form, f"the submission is a {form}: there is no sample_submission.csv"
-    form, why = _form_of_sample(exact.sample[columns[0]].dropna(), _labels(exact.train[targets[0]]))
+    form, why = _form_of_sample(exact.sample[columns[0]].dropna(), _labels(exact.train[targets[0]]), kind)
     if judge and (form == "label") != judge.labels:
         form, why = "label" if judge.labels else PREDICTIONS[kind], f"{metric} grades it"
     return form, f"the submission is a {form}: {why}"
@@ -546,7 +597,7 @@ def _check_form(form: str, kind: str, judge: metrics.Metric | None) -> None:
         raise TaskError(f"task.toml: submission {form!r} does not fit {asks}; what fits: {', '.join(fitting)}")
 
 
-def _form_of_sample(values: pd.Series, labels: Sequence[str]) -> tuple[str, str]:
+def _form_of_sample(values: pd.Series, labels: Sequence[str], kind: str) -> tuple[str, str]:
     known = set(labels) | {str(v) for v in plain_labels(pd.Series(labels, dtype="str"))}
     if plain_labels(values).isin(known).all():
         return "label", "the sample holds labels"
@@ -556,6 +607,8 @@ def _form_of_sample(values: pd.Series, labels: Sequence[str]) -> tuple[str, str]
     numbers = as_numbers(values)
     if len(labels) == 2 and numbers.between(0, 1).all():
         return "probability", "the sample holds numbers between 0 and 1"
+    if kind == "multiclass" and values.nunique() == 1:
+        return "label", f"what the sample holds, {values.iloc[0]!r}, is no label and stands for one"
     raise TaskError(f"sample_submission.csv holds {values.iloc[0]!r}, which is no label of {_list(labels)}: state "
                     f"submission in task.toml")
 

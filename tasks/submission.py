@@ -12,6 +12,7 @@ from tasks.arrays import truth_of
 from tasks.layout.rewriting import KEEP, OTHER, REWRITINGS, labels_of
 from tasks.spec import CLASSED, Task, plain_labels
 from tasks.tables import TaskError, as_numbers, read_table, read_text_column
+from tasks.tags import flags, joined
 
 USAGE = "Usage"
 
@@ -24,7 +25,7 @@ def write_submission(task: Task, submitted: np.ndarray, path: Path) -> None:
     """Write the submission for all rows of test.csv, whole or not at all, in the order of sample_submission.csv.
 
     submitted, in the order of test.csv: class codes (n,) for "label"; numbers (n,) for "probability" and "value";
-    (n, k) with a column for each class, target or rank for "distribution", "probabilities", "values", "top_k".
+    (n, k) with a column for each class, target or rank for "distribution", "probabilities", "values", "top_k", "tags".
     Raises SubmissionError where its shape or its values do not fit.
     """
     rows = _rows(task)
@@ -77,7 +78,8 @@ def _columns(task: Task, submitted: np.ndarray) -> list[np.ndarray]:
     if form == "distribution" and submitted.ndim == 1 and len(task.classes) == 2:
         submitted = np.column_stack([1 - submitted, submitted])
     flat = form in ("label", "probability", "value")
-    width = None if flat else {"distribution": len(task.classes), "top_k": None}.get(form, len(task.columns))
+    widths = {"distribution": len(task.classes), "top_k": None, "tags": len(task.targets)}
+    width = None if flat else widths.get(form, len(task.columns))
     if submitted.ndim != (1 if flat else 2) or (width is not None and submitted.shape[1] != width):
         wanted = "(n,)" if flat else f"(n, {width or 'k'})"
         raise SubmissionError(f"predictions of shape {submitted.shape} for a submission of {form}, which is {wanted}")
@@ -89,6 +91,8 @@ def _columns(task: Task, submitted: np.ndarray) -> list[np.ndarray]:
     if form == "top_k":
         names = _labels_of(task, submitted)
         return [np.array([" ".join(row) for row in names], dtype=object)]
+    if form == "tags":
+        return [joined(submitted, task.mark or " ", task.tags)]
     if form == "distribution":
         place = {column: k for k, column in enumerate(task.class_columns)}
         return [submitted[:, place[column]] for column in task.columns]
@@ -133,6 +137,8 @@ def read_submission(task: Task, path: Path) -> np.ndarray:
         return _codes(task, rows[task.columns[0]], path)
     if task.submission == "top_k":
         return _ranked(task, rows[task.columns[0]], path)
+    if task.submission == "tags":
+        return _flags(task, rows[task.columns[0]], path)
     columns = task.class_columns if task.submission == "distribution" else task.columns
     values = np.column_stack([_numbers(rows[c], path) for c in columns])
     if task.submission == "distribution" and task.kind == "binary":
@@ -145,18 +151,21 @@ def read_answers(task: Task, path: Path) -> tuple[np.ndarray, np.ndarray]:
 
     Every row is Private where the file has no Usage column. Raises SubmissionError where ids or labels do not fit.
     """
-    rows = _aligned(task, path, task.targets)
+    rows = _aligned(task, path, task.columns if task.submission == "tags" else task.targets)
     private = pd.Series("Private", index=rows.index)
     usage = rows.get(USAGE, private).astype("str").to_numpy(dtype=object)
     if task.kind in CLASSED:
         return _codes(task, rows[task.targets[0]], path), usage
+    if task.submission == "tags":
+        return _flags(task, rows[task.columns[0]], path).astype(np.float64), usage
     numbers = pd.DataFrame({target: _numbers(rows[target], path) for target in task.targets})
     return truth_of(task, numbers), usage
 
 
 def _aligned(task: Task, path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """The file's rows in the order of test.csv, its columns and ids checked."""
-    labels = task.kind in CLASSED and (task.submission in ("label", "top_k") or columns is task.targets)
+    labels = task.submission == "tags" or (
+        task.kind in CLASSED and (task.submission in ("label", "top_k") or columns is task.targets))
     exact = columns if labels else ()
     try:
         rows = read_table(path, as_text=[c for c in (task.id, *exact) if c])
@@ -209,6 +218,14 @@ def _codes(task: Task, values: pd.Series, path: Path) -> np.ndarray:
         strange = text[codes < 0].iloc[0]
         raise SubmissionError(f"{path.name} has the label {strange!r}, which is none of {list(task.classes)[:6]}")
     return codes.astype(np.int64)
+
+
+def _flags(task: Task, values: pd.Series, path: Path) -> np.ndarray:
+    """(n, k) int64 flags of the task's tags."""
+    found, strange = flags(values, task.mark or " ", task.tags)
+    if strange:
+        raise SubmissionError(f"{path.name} has the label {strange[0]!r}, which is none of {list(task.tags)[:6]}")
+    return found
 
 
 def _ranked(task: Task, values: pd.Series, path: Path) -> np.ndarray:

@@ -224,7 +224,15 @@ def with_exact_text(frame: pd.DataFrame, path: Path, names: Iterable[str]) -> pd
         text = _text_slowly(path, encoding, separator, [list(frame.columns).index(name) for name in wanted], wanted)
     if len(text) != len(frame):
         raise TaskError(f"{path.name} cannot be read twice alike: {len(frame)} rows, then {len(text)}")
-    return frame.assign(**{name: text[name].astype("str").str.strip() for name in wanted})
+    exact = {name: text[name].astype("str").str.strip() for name in wanted}
+    if _decimal_point(path, encoding, separator) == ",":
+        exact = {name: _with_points(values) if frame[name].dtype.kind == "f" else values for name, values in exact.items()}
+    return frame.assign(**exact)
+
+
+def _with_points(values: pd.Series) -> pd.Series:
+    """Numbers as text with a point where the file has a comma."""
+    return values.str.replace(r"^([-+]?\d+),(\d+)$", r"\1.\2", regex=True)
 
 
 def _text_arrow(path: Path, encoding: str, separator: str, names: list[str]) -> pd.DataFrame:

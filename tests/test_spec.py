@@ -304,3 +304,9 @@ def test_classes_are_matched_to_columns_only_when_all_are() -> None:
     assert match_classes(["Class1", "Class2"], ["1", "2"]) == ("Class1", "Class2")
     assert match_classes(["A", "B"], ["a", "b"]) == ("A", "B")
     assert match_classes(["a", "c"], ["a", "b"]) is None
+
+
+def test_a_placeholder_in_the_sample_stands_for_a_label(tmp_path: Path) -> None:
+    folder = folder_with_target(tmp_path / "a", [n % 5 + 1 for n in range(60)], sample=0, description="Scored by accuracy.")
+    task = load_task(folder)
+    assert (task.kind, task.submission, task.classes) == ("multiclass", "label", ("1", "2", "3", "4", "5"))

@@ -28,8 +28,8 @@ def within(
 ) -> Frames:
     """Adds the size of the row's group, and for the `most` numerics and dates that matter their mean, least and largest in
     the group and the deviation from its mean. Where columns tell the order of a group's rows (dates, or numbers named like
-    moments), also the change since each of the `steps` rows before, to each after, and the row's place. Without the
-    card's group among the columns, or with one row a group, nothing changes."""
+    moments), also the change since each of the `steps` rows before, to each after, the sum up to the row, and its place.
+    Without the card's group among the columns, or with one row a group, nothing changes."""
     name = task.group
     if name not in train.columns or name not in predict.columns or train.shape[1] > features.WIDE:
         return train, predict
@@ -51,6 +51,8 @@ def within(
         new |= _places(group, order)
         for column in (told + timed)[:most]:
             new |= _changes(column, _both(train, predict, column), group, order, steps)
+        for column in told[:most]:
+            new[f"{column}_so_far"] = _so_far(_both(train, predict, column), group, order)
     left, right = ({key: values[part] for key, values in new.items()} for part in (slice(len(a)), slice(len(a), None)))
     return columns.beside(train, left), columns.beside(predict, right)
 
@@ -67,7 +69,7 @@ def ordering(train: pd.DataFrame, predict: pd.DataFrame, group: np.ndarray, task
         if rank is None or name == task.group:
             continue
         values = _both(train, predict, name)
-        if np.isfinite(values).all() and (values == np.floor(values)).all() and _varies(values, group):
+        if np.isfinite(values).all() and _counts_up(values, group) and _varies(values, group):
             found.append((rank, str(name)))
     return [name for _, name in sorted(found, key=lambda pair: pair[0])]
 
@@ -78,6 +80,13 @@ def _rank(name: str) -> int | None:
         if any(re.fullmatch(f"({pattern})s?", word) for word in words):
             return place
     return None
+
+
+def _counts_up(values: np.ndarray, group: np.ndarray) -> bool:
+    """Whether values number the rows of groups: whole, or, as seconds may be, hardly any twice in a group."""
+    if (values == np.floor(values)).all():
+        return True
+    return len(np.unique(np.column_stack([group, values]), axis=0)) >= 0.99 * len(values)
 
 
 def _varies(values: np.ndarray, group: np.ndarray) -> bool:
@@ -130,6 +139,15 @@ def _changes(name: str, values: np.ndarray, group: np.ndarray, order: np.ndarray
         for word, ordered in (("since", change), ("until", ahead)):
             found[f"{name}_{word}_{step}"] = _placed(ordered, order)
     return found
+
+
+def _so_far(values: np.ndarray, group: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """The sum over the rows of the group up to the row, itself included."""
+    sums = np.cumsum(np.nan_to_num(values[order]))
+    size = np.bincount(group)
+    first = np.cumsum(size) - size
+    before = np.r_[0.0, sums][first]
+    return _placed(sums - before[group[order]], order)
 
 
 def _placed(ordered: np.ndarray, order: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from agent.bandit import Bandit
 from agent.operators import OPERATORS, WHOLE, Move, Parent, pick
 from agent.playbook.policy import BY_HAND, Policy
 from agent.playbook.scope import holds
-from agent.portfolio import DATES, SEASON, STRONGEST, TELLING
+from agent.portfolio import DATES, QUESTIONS, SEASON, STRONGEST, TELLING
 from agent.solution import Block, Recipe, Solution, render
 from agent.spaces import SPACES, plain
 from agent.traits import Traits
@@ -47,11 +47,11 @@ class Embedded:
         self.asked: dict[str, optuna.trial.Trial] = {}
 
     def propose(self, entries: Sequence[Entry]) -> Solution | None:
-        chosen = choices_of_columns(entries, self.sign)
+        chosen = answers(entries, self.sign)
         self.waiting = [*self._too_early(entries, chosen), *self.waiting]
         while self.waiting:
             recipe, hypothesis = self.waiting.pop(0)
-            recipe = with_columns(dates_as_found(recipe, entries, self.sign), chosen)
+            recipe = with_answers(dates_as_found(recipe, entries, self.sign), chosen)
             if self._is_new(recipe, self.seed):
                 return replace(self._solution(Move(recipe, hypothesis, ()), "portfolio"), must_beat=self._twin(recipe))
         parents = self._parents(entries)
@@ -152,21 +152,22 @@ class Embedded:
         return parents
 
     def _too_early(self, entries: Sequence[Entry], chosen: Sequence[tuple[Recipe, Block]]) -> list[tuple[Recipe, str]]:
-        """What was begun before it was known that fewer columns are better, with fewer columns."""
+        """What was begun before it was known that fewer columns, or those of groups, are better, with these."""
         moves: dict[str, tuple[Recipe, str]] = {}
         for entry in entries:
             if entry.operator != "portfolio" or (recipe := recipe_of(entry)) is None:
                 continue
-            again = with_columns(recipe, chosen)
+            again = with_answers(recipe, chosen)
             if again != recipe and f"{again.key}#{self.seed}" not in self.seen:
-                moves[again.key] = (again, f"Entry {entry.number} without the columns that tell nothing")
+                moves[again.key] = (again, f"Entry {entry.number} with the choice of columns that proved better since")
         known = {waiting.key for waiting, _ in self.waiting}
         return [move for key, move in moves.items() if key not in known]
 
     def _twin(self, recipe: Recipe) -> Recipe | None:
-        """The recipe that was proposed before and differs in the choice of columns alone."""
-        other = recipe.without(TELLING.name) if recipe.has(TELLING.name) else recipe.with_block(STRONGEST)
-        return other if f"{other.key}#{self.seed}" in self.seen else None
+        """The recipe that was proposed before and differs in one question's block alone."""
+        others = [recipe.without(name) for name in QUESTIONS if recipe.has(name)]
+        others += [] if recipe.has(TELLING.name) else [recipe.with_block(STRONGEST)]
+        return next((other for other in others if f"{other.key}#{self.seed}" in self.seen), None)
 
     def _is_new(self, recipe: Recipe, seed: int) -> bool:
         key = f"{recipe.key}#{seed}"
@@ -189,26 +190,31 @@ def dates_as_found(recipe: Recipe, entries: Sequence[Entry], sign: float) -> Rec
     return recipe.swapped(DATES, SEASON) if better else recipe
 
 
-def choices_of_columns(entries: Sequence[Entry], sign: float) -> list[tuple[Recipe, Block]]:
-    """Recipes of the opening that choose among the columns, with the block that does, where no entry that lacked it and
-    differed in nothing else was as good on any fold."""
+def answers(entries: Sequence[Entry], sign: float) -> list[tuple[Recipe, Block]]:
+    """Recipes of the opening that ask a question, with the block that it is about, where no entry that lacked it and differed in
+    nothing else was as good on any fold."""
     done = {known.key: (known, sign * np.array(entry.fold_scores)) for entry in entries
             if entry.status == "ok" and entry.operator == "portfolio" and (known := recipe_of(entry)) is not None}
     found = []
     for known, mine in done.values():
-        for block in (block for block in known.blocks if block.name == TELLING.name):
+        for block in (block for block in known.blocks if block.name in QUESTIONS):
             twin = done.get(known.without(block.name).key)
-            if twin is None or (len(mine) == len(twin[1]) and (mine > twin[1]).all()):
+            alone = twin is None and block.name == TELLING.name  # of vast tables nothing else is run
+            if alone or (twin is not None and len(mine) == len(twin[1]) and (mine > twin[1]).all()):
                 found.append((known, block))
     return found
 
 
-def with_columns(recipe: Recipe, chosen: Sequence[tuple[Recipe, Block]]) -> Recipe:
-    """The recipe with the first choice among the columns, but for the twin of the recipe that has it: that is to be run."""
-    if recipe.has(TELLING.name) or recipe.model.startswith(WHOLE):
+def with_answers(recipe: Recipe, chosen: Sequence[tuple[Recipe, Block]]) -> Recipe:
+    """The recipe with the first answer to each question, but for the twin of the recipe that has it: that is to be run."""
+    if recipe.model.startswith(WHOLE):
         return recipe
-    blocks = (block for known, block in chosen if known.without(block.name).key != recipe.key)
-    return recipe.with_block(block) if (block := next(blocks, None)) is not None else recipe
+    made = recipe
+    for name in QUESTIONS:
+        blocks = (block for known, block in chosen if block.name == name and known.without(name).key != recipe.key)
+        if not recipe.has(name) and (block := next(blocks, None)) is not None:
+            made = made.with_block(block)
+    return made
 
 
 def joined(*known: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:

@@ -13,6 +13,7 @@ import re
 import shutil
 import tempfile
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,16 +22,19 @@ import pandas as pd
 import tomli_w
 
 from tasks.layout import media, molecules, pixels, sampling
+from tasks.layout.apart import stand_in, whole
 from tasks.layout.gather import SOUNDS, TABLES, Found, Named, gather, head, heading, name_tables, place, read_text
 from tasks.layout.joins import join
 from tasks.layout.lists import listed
 from tasks.layout.pairs import asks_for_columns, pair_up
 from tasks.layout.rewriting import REWRITINGS, rewrite
+from tasks.layout.row_files import bring, described, keys_of, of_side, take_out
 from tasks.tables import TaskError
 
 __all__ = ["arrange", "is_plain"]
 MOST_BYTES = 400_000_000  # of a train table that is read whole: some two million rows
 NOTES = "layout.json"
+FILES = ("image", "file", "path")  # names of the column with each row's file
 
 
 @dataclass
@@ -50,8 +54,9 @@ def is_plain(folder: Path, *, most_bytes: int = MOST_BYTES) -> bool:
         return False
     other = [p for p in folder.glob("*.csv*") if "sample" in p.name.lower() and p.name != "sample_submission.csv"]
     sampled = (folder / "sample_submission.csv").is_file()
-    whole = (sampled or not other) and (folder / "train.csv").stat().st_size <= most_bytes
-    return whole and not (sampled and (_holds_more(folder) or bool(_molecules(Found("test.csv", folder / "test.csv")))))
+    read_whole = (folder / "train.csv").stat().st_size <= most_bytes
+    more = _holds_more(folder) or bool(_molecules(Found("test.csv", folder / "test.csv")))
+    return read_whole and (sampled or not other) and not more
 
 
 def _holds_more(folder: Path) -> bool:
@@ -107,24 +112,29 @@ def _stamp(folder: Path, most_bytes: int) -> str:
 
 def _build(folder: Path, public: Path, scratch: Path, most_bytes: int) -> None:
     found = gather(folder, scratch)
-    named = name_tables(found)
-    sample = read_text(named.sample)
-    _sample(sample, public)
-    notes = [] if named.sample.name == "sample_submission.csv" else [f"{named.sample.name} is the sample submission"]
+    found, row_files = take_out(found)
+    named, notes = whole(name_tables(found), scratch / "tables")
+    if named.sample is not None:
+        sample = read_text(named.sample)
+        _sample(sample, public)
+        notes += [] if named.sample.name == "sample_submission.csv" else [f"{named.sample.name} is the sample submission"]
+    else:
+        assert named.train is not None and named.test is not None, "name_tables sees to it"
+        sample = stand_in(named.train, named.test)
     images = pixels.sides(found, sample)
     settings: dict[str, Any] = {}
     if images:
         pixels.write(*images, sample, public)
         settings = {"id": sample.columns[0], "targets": [sample.columns[1]], "kind": "regression", "group": "image"}
         notes.append(f"each pixel is a row: {len(images[0])} train and {len(images[2])} test images")
-    elif _as_it_is(found, named, sample):
+    elif not row_files and _as_it_is(found, named, sample):
         assert named.train is not None and named.test is not None
         notes += [f"{table.name} is left out: it holds the target" for table in named.others]
         notes += _link(named.train, public / "train.csv", most_bytes) + _link(named.test, public / "test.csv", 1 << 62)
     else:
-        tables = _tables(found, named, sample, public, most_bytes, scratch)
+        tables = _tables(found, named, sample, public, most_bytes, scratch, row_files)
         group = tables.settings.get("group")
-        if group in tables.test.columns and group not in ("image", "file", "path"):
+        if group in tables.test.columns and group not in FILES:
             tables.test = tables.test.drop(columns=group)  # rows of one thing belong together; its name says nothing
         tables.train.to_csv(public / "train.csv", index=False)
         tables.test.to_csv(public / "test.csv", index=False)
@@ -167,13 +177,14 @@ def _link(table: Found, target: Path, most_bytes: int) -> list[str]:
 
 def _tables(
     found: list[Found], named: Named, sample: pd.DataFrame, public: Path, most_bytes: int, scratch: Path,
+    row_files: Mapping[str, list[Found]],
 ) -> Tables:
     """The rows of train and test with all that belongs to them."""
     both = [media.by_name(media.of_side(found, side)) for side in ("train", "test")]
     if named.train is None:
         pairs = listed(found, sample, both[0])
         if pairs is None:
-            return _from_names(found, sample, public)
+            return _from_names(found, sample, public, row_files)
         told = {"id": sample.columns[0], "targets": [sample.columns[1]], "group": pairs.thing}
         said = ["labels are lists in a text file; each row is a thing and a class"]
         return _with_media(Tables(pairs.train, pairs.test, told, said), both[0], both[1], public, sample)
@@ -184,7 +195,7 @@ def _tables(
         notes += _link(named.train, part, most_bytes)
         named = Named(Found(named.train.name, part), named.test, named.sample, named.others)
     assert named.train is not None
-    if named.test is None and not (both[0] or both[1] or named.others):
+    if named.test is None and not (both[0] or both[1] or named.others or row_files):
         held = ", ".join(sorted(known.name for known in found))
         raise TaskError(f"no test.csv: the folder holds {held}; the test rows need columns or files of their own")
     train, test = read_text(named.train), read_text(named.test) if named.test else None
@@ -194,8 +205,10 @@ def _tables(
         told = {"id": sample.columns[0], "targets": [sample.columns[1]], "metric": "accuracy", "kind": "multiclass",
                 "submission": "label"}
         return Tables(choices.train, choices.test, told, [*notes, "texts are rewritten: the label says which known way is right"])
-    made = _rows(train, test, sample, both[0] | both[1])
-    made.notes = notes + made.notes
+    called = {key: known for name, files in row_files.items() for key, known in keys_of(name, files).items()}
+    made = _rows(train, test, sample, both[0] | both[1] | called)
+    made.train, made.test, read = bring(made.train, made.test, row_files, public, _targets(made))
+    made.notes = notes + made.notes + read
     others, unread = _others(named)
     made.notes += unread
     made.train, made.test, joined = join(made.train, made.test, others, targets=_targets(made))
@@ -258,7 +271,7 @@ def _with_media(
         return tables
     paths = [media.lay_out(side[column], names, public, name) for side, names, name in (
         (tables.train, train_media, "train"), (tables.test, test_media, "test"))]
-    name = next(name for name in ("image", "file", "path") if name not in tables.train.columns)
+    name = _free(tables.train)
     tables.train, tables.test = (side.assign(**{name: path}) for side, path in
                                  zip((tables.train, tables.test), paths, strict=True))
     tables.notes.append(f"files named by {column!r} belong to the rows")
@@ -266,15 +279,23 @@ def _with_media(
     if tables.settings.get("group") == column:
         tables.settings["group"] = name
         told = False
-    if not told and column not in sample.columns:
+    if column in sample.columns:
+        tables.settings.setdefault("id", column)
+    elif not told:
         tables.train, tables.test = (side.drop(columns=column) for side in (tables.train, tables.test))
     return tables
 
 
-def _from_names(found: list[Found], sample: pd.DataFrame, public: Path) -> Tables:
-    """Rows from files alone: labels in the names of the train files, test files named by the sample."""
-    train = media.of_side(found, "train")
-    asked = media.by_name(media.of_side(found, "test"))
+def _free(rows: pd.DataFrame) -> str:
+    """What the column of files is called."""
+    return next(name for name in FILES if name not in rows.columns)
+
+
+def _from_names(found: list[Found], sample: pd.DataFrame, public: Path, row_files: Mapping[str, list[Found]]) -> Tables:
+    """Rows from files alone, media or those of one kind: labels in the names of train files, test files named by the sample."""
+    kind = next(iter(row_files), "")
+    train = media.of_side(found, "train") or of_side(row_files.get(kind, ()), "train")
+    asked = media.by_name(media.of_side(found, "test")) or keys_of(kind, of_side(row_files.get(kind, ()), "test"))
     id = media.column_of(sample, asked)
     values = [c for c in sample.columns if c != id]
     labels = media.labels_in_names(train, classes=len(values) if len(values) > 1 else 0)
@@ -283,12 +304,19 @@ def _from_names(found: list[Found], sample: pd.DataFrame, public: Path) -> Table
     names = pd.Series([known.name for known in train])
     target = values[0] if len(values) == 1 else "label"
     counts = ", ".join(f"{label} {count}" for label, count in pd.Series(labels).value_counts().items())
-    if len(values) == 1 and len(set(labels)) == 2:
+    if len(values) == 1 and len(set(labels)) == 2 and not set(sample[target]) <= set(labels):
         labels = _flags(labels, "".join(known.path.read_text() for known in found if known.name == "description.md"))
     rows = pd.DataFrame({id: [f"train-{n}" for n in range(len(train))], target: labels})
-    rows["image"] = media.lay_out(names, dict(zip(names, train, strict=True)), public, "train")
-    test = sample[[id]].assign(image=media.lay_out(sample[id], asked, public, "test"))
-    return Tables(rows, test, {"id": id, "targets": [target]}, [f"labels are in the names of the train files: {counts[:200]}"])
+    note = f"labels are in the names of the train files: {counts[:200]}"
+    if train[0].suffix not in media.MEDIA:
+        own, theirs = (described(files, kind, public, several=False) for files in (train, [asked[key] for key in sample[id]]))
+        made = (frame.set_axis(side.index) for frame, side in ((own, rows), (theirs, sample)))
+        rows, test = (pd.concat([side, columns], axis=1) for side, columns in zip((rows, sample[[id]]), made, strict=True))
+        return Tables(rows, test, {"id": id, "targets": [target]}, [note])
+    column = _free(rows)
+    rows[column] = media.lay_out(names, dict(zip(names, train, strict=True)), public, "train")
+    test = sample[[id]].assign(**{column: media.lay_out(sample[id], asked, public, "test")})
+    return Tables(rows, test, {"id": id, "targets": [target]}, [note])
 
 
 def _flags(labels: list[str], description: str) -> list[str]:

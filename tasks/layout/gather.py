@@ -7,7 +7,7 @@ import re
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -44,11 +44,11 @@ class Found:
 
 @dataclass(frozen=True)
 class Named:
-    """The tables by what they are for; train and test may be missing."""
+    """The tables by what they are for; each may be missing, but the sample only where there are train and test."""
 
     train: Found | None
     test: Found | None
-    sample: Found
+    sample: Found | None
     others: tuple[Found, ...]
 
 
@@ -107,20 +107,20 @@ def name_tables(found: Sequence[Found]) -> Named:
     """Which table is which, by file names and by the columns that they share with the sample submission."""
     tables = [known for known in found if known.suffix in TABLES and len(known.parts) <= 1]
     samples = [known for known in tables if re.search(r"sample|submission", known.stem.lower())]
-    if not samples:
-        there = ", ".join(known.name for known in found[:8]) or "nothing"
-        raise TaskError(f"no sample submission among the files (there are: {there}); name it sample_submission.csv")
-    sample = max(samples, key=lambda known: ("sample" in known.stem.lower(), known.stem))
+    sample = max(samples, key=lambda known: ("sample" in known.stem.lower(), known.stem), default=None)
     left = [known for known in tables if known not in samples]
     test = _best(left, sample, r"test(?!.*label)", ("test",))
     train = _best([t for t in left if t != test], sample, r"train|label", ("train", "labels", "train_labels"))
+    if sample is None and (train is None or test is None):
+        there = ", ".join(known.name for known in found[:8]) or "nothing"
+        raise TaskError(f"no sample submission among the files (there are: {there}); name it sample_submission.csv")
     return Named(train, test, sample, tuple(t for t in left if t not in (train, test)))
 
 
-def _best(tables: Sequence[Found], sample: Found, pattern: str, usual: tuple[str, ...]) -> Found | None:
+def _best(tables: Sequence[Found], sample: Found | None, pattern: str, usual: tuple[str, ...]) -> Found | None:
     """The table whose name fits: the usual names first, then the one with the most columns of the sample."""
     fitting = [known for known in tables if re.search(pattern, known.stem.lower())]
-    wanted = {column.lower() for column in heading(sample)}
+    wanted = {column.lower() for column in heading(sample)} if sample else set[str]()
 
     def fit(known: Found) -> tuple[int, int]:
         place = usual.index(known.stem.lower()) if known.stem.lower() in usual else len(usual)
@@ -149,7 +149,7 @@ def read_text(table: Found, *, rows: int | None = None, columns: list[str] | Non
 
 def _read(table: Found, rows: int | None, columns: list[str] | None = None) -> pd.DataFrame:
     if table.suffix in (".json", ".jsonl"):
-        return _texts(pd.DataFrame(_records(table)[:rows], dtype=object))
+        return _texts(pd.DataFrame([flat(record) for record in _records(table)[:rows]], dtype=object))
     if table.suffix == ".parquet":
         frame = pd.read_parquet(table.path)
         return _texts(frame if rows is None else frame.head(rows))
@@ -165,6 +165,34 @@ def _records(table: Found) -> list[dict[str, object]]:
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise ValueError("it is no list of records")
     return records
+
+
+def flat(record: Mapping[str, object], before: str = "") -> dict[str, object]:
+    """A record without records in it: fields of an inner one get its name before theirs ("item.size"); of a list of records how
+    many there are, of their numbers the mean, extremes and the last, and all that is text."""
+    made: dict[str, object] = {}
+    for key, value in record.items():
+        name = f"{before}{key}"
+        if isinstance(value, dict):
+            made |= flat(value, f"{name}.")
+        elif isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+            made |= _of_records([flat(each) for each in value], name)
+        else:
+            made[name] = value
+    return made
+
+
+def _of_records(records: Sequence[Mapping[str, object]], name: str) -> dict[str, object]:
+    made: dict[str, object] = {f"{name}.rows": len(records)}
+    for key in dict.fromkeys(key for record in records for key in record):
+        values = [record[key] for record in records if record.get(key) is not None]
+        numbers = [value for value in values if isinstance(value, int | float)]
+        if values and len(numbers) == len(values):
+            made |= {f"{name}.{key}.mean": sum(numbers) / len(numbers), f"{name}.{key}.min": min(numbers),
+                     f"{name}.{key}.max": max(numbers), f"{name}.{key}.last": numbers[-1]}
+        else:
+            made[f"{name}.{key}"] = " ".join(map(str, values))
+    return made
 
 
 def separator_of_head(path: Path, encoding: str) -> str:

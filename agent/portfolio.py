@@ -18,6 +18,7 @@ PAIRED = Block("recommend.features")
 SIGNAL = Block("signal.features")
 SOUND = Block("sound.features")
 WITHIN = Block("groups.within")
+AROUND = Block("history.around")
 SENSE = Block("sentences.vectors")
 WHOLE_SENSE = Block("sentences.vectors", {"components": 0})
 SEEN = Block("backbone.vectors")
@@ -27,7 +28,7 @@ SAME = Block("likeness.same")
 PARTS = Block("encoders.parts")
 TELLING = Block("selection.telling")
 STRONGEST = Block("selection.telling", {"chance": 0, "most": 300})
-QUESTIONS = (TELLING.name, WITHIN.name)  # whether to have them is asked by an entry that differs from one before in nothing else
+QUESTIONS = (TELLING.name, WITHIN.name, AROUND.name)  # asked by an entry that differs from one before in nothing else
 
 CAREFUL = {"learning_rate": 0.03, "num_leaves": 15, "feature_fraction": 0.5, "min_child_samples": 10}
 RANDOM_SPLITS = {**CAREFUL, "extra_trees": True, "feature_fraction": 1.0}
@@ -86,7 +87,7 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
     if traits.forward and DATES in plain:
         timeless = tuple(SEASON if block == DATES else block for block in plain)
         mark.append((Recipe("boosters.lightgbm", timeless), "What comes back every year holds for later rows too"))
-    mark += _in_groups(traits, plain)
+    mark += _in_groups(traits, plain) + _at_other_moments(traits, plain)
     fewer = _fewer_columns(traits, plain)
     late = fewer if traits.text and not _is_vast(traits) else []  # what texts tell is asked before what columns do not
     mark = fewer + mark if _is_vast(traits) else mark if late else mark + fewer
@@ -119,6 +120,14 @@ def _in_groups(traits: Traits, plain: tuple[Block, ...]) -> Moves:
         return []
     recipe = Recipe("boosters.lightgbm", plain).with_block(WITHIN)
     return [(recipe, "The rows before and after in the group, its mean and extremes")]
+
+
+def _at_other_moments(traits: Traits, plain: tuple[Block, ...]) -> Moves:
+    """The mark with what is known of the row's thing at other moments, as another question."""
+    if not traits.panel or traits.image or _is_mostly_text(traits):
+        return []
+    recipe = Recipe("boosters.lightgbm", plain).with_block(AROUND)
+    return [(recipe, "The same thing a moment before and after, where train knows it")]
 
 
 def _fewer_columns(traits: Traits, plain: tuple[Block, ...]) -> Moves:

@@ -22,7 +22,7 @@ from agent.ablation import COLD, without
 from agent.attach import ANSWERS, PAGE, READING_SECONDS, READING_SHARE, Choice, Mind
 from agent.compete import Setting, State, best_entry, compete, restore, vectors_line
 from agent.export import export
-from agent.kit import backbone, likeness, recommend, sentences, signal, sound
+from agent.kit import backbone, groups, history, likeness, recommend, sentences, signal, sound
 from agent.kit.encoders import code_levels, parted_columns
 from agent.kit.images import grid
 from agent.playbook.bundle import read
@@ -45,12 +45,13 @@ from sandbox import executor as make_executor
 from tasks.arrays import Arrays, load_arrays, load_plan, write_arrays
 from tasks.metrics import metric
 from tasks.spec import Task, load, load_task
-from tasks.tables import TaskError, as_amounts, as_dates, survey
+from tasks.tables import TaskError, as_amounts, as_dates, survey, typed
 from tasks.validation import Plan, design
 
 UNSAFE = "NO SANDBOX (--unsafe-no-sandbox): generated code ran with all rights of this user, so no figure here can be trusted"
 KIT = Path(__file__).parent / "kit"
 CATALOG = Path(__file__).parent.parent / "tasks" / "catalog"
+PANEL_ROWS = 200_000  # of more nobody asks what rows are of
 
 
 @dataclass(frozen=True)
@@ -387,7 +388,20 @@ def traits_of(
                      channels=0 if pixels else len(signal.channels(features, known)), counted=_is_counted(task, train),
                      sentences=sentences, photographs=photographs, one_year=plan.one_year, pretrained=pretrained,
                      parted=bool(parted_columns(spelled, known)),
-                     alike=bool(likeness.pairs_of(spelled, known)), same=bool(likeness.same_levels(spelled, known)))
+                     alike=bool(likeness.pairs_of(spelled, known)), same=bool(likeness.same_levels(spelled, known)),
+                     panel=plan.scheme in ("random", "stratified") and _is_panel(roles, train, test, known))
+
+
+def _is_panel(roles: Mapping[str, str], train: pd.DataFrame, test: pd.DataFrame, known: SimpleNamespace) -> bool:
+    """Whether rows are of things at moments, by lot in train and in test, and the target of a thing has something of the moment
+    before; of very many rows nobody asks."""
+    timed = any(role == "datetime" or (role == "numeric" and groups.rank(name) is not None) for name, role in roles.items())
+    if not timed or len(train) > PANEL_ROWS:
+        return False
+    told = {name: role for name, role in roles.items() if role in ("categorical", "datetime", "numeric")}
+    both = typed(train, test, told)
+    found = history.thing(both[: len(train)], both[len(train) :], known)
+    return found is not None and history.goes_on(both[: len(train)], train[list(known.targets)], found)
 
 
 def sentence_columns(roles: Mapping[str, str], train: pd.DataFrame) -> tuple[str, ...]:

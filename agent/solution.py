@@ -21,14 +21,14 @@ class Block:
 
 SUPERVISED = frozenset({
     "encoders.target_mean", "features.group_aggregates", "features.pairs", "text.reduce", "calendar.lags",
-    "forecast.past", "recommend.features", "groups.within", "selection.telling",
+    "forecast.past", "recommend.features", "groups.within", "history.around", "selection.telling",
 })  # blocks that also take the target, cross-fitted inside the train rows
 
 LOOKING = frozenset({"boosters", "forests", "linear", "text"})
 
-MAKERS = ("likeness.features", "likeness.same", "encoders.parts", "encoders.levels", "groups.within", "sentences.vectors",
-          "backbone.vectors", "images.features", "sound.features",
-          "signal.features", "calendar.features", "features.dates", "encoders.rare", "encoders.pairs", "calendar.lags",
+MAKERS = ("likeness.features", "likeness.same", "encoders.parts", "encoders.levels", "groups.within", "history.around",
+          "sentences.vectors", "backbone.vectors", "images.features", "sound.features", "signal.features", "calendar.features",
+          "features.dates", "encoders.rare", "encoders.pairs", "calendar.lags",
           "forecast.past", "recommend.features", "selection.telling")
 # blocks that make columns for others to work on, and the one that chooses among them: they come first, in this order
 

@@ -35,6 +35,7 @@ class Traits:
     parted: bool = False
     alike: bool = False
     same: bool = False
+    panel: bool = False
 
     @property
     def columns(self) -> int:
@@ -44,7 +45,8 @@ class Traits:
     def of(cls, card: Mapping[str, Any], *, rows: int, top_levels: int, forward: bool, coded: int, pixels: bool = False,
            sound: bool = False, paired: bool = False, channels: int = 0,
            counted: bool = False, sentences: bool = False, photographs: bool = False, one_year: bool = False,
-           pretrained: bool = False, parted: bool = False, alike: bool = False, same: bool = False) -> "Traits":
+           pretrained: bool = False, parted: bool = False, alike: bool = False, same: bool = False,
+           panel: bool = False) -> "Traits":
         """Read from a task card; `top_levels`: levels of its widest categorical column, or of the widest whole-number
         column that looks like a code; `coded`: how many of the latter there are; `pixels`: its numeric columns are the
         pixels of small images; `sound`: its images are spectrograms; `paired`: its rows are of a user and an item each;
@@ -53,7 +55,8 @@ class Traits:
         `photographs`: it has images, and there is a network trained on photographs to look at them;
         `one_year`: the test returns to months that train has once, and train has none twice; `pretrained`: the weights of a
         pretrained model for tables are present; `parted`: a column holds codes of several parts; `alike`: two columns hold
-        texts that have to do with each other; `same`: two hold levels of one kind."""
+        texts that have to do with each other; `same`: two hold levels of one kind; `panel`: rows are of things at moments, and
+        train knows most of the test's things at others."""
         roles = list(card["roles"].values())
         counts = {role: roles.count(role) for role in ("numeric", "categorical", "text", "datetime", "image")}
         return cls(
@@ -61,5 +64,5 @@ class Traits:
             **counts, top_levels=top_levels, grouped=bool(card.get("group")), timed=bool(card.get("time")),
             forward=forward, coded=coded, pixels=pixels, sound=sound, paired=paired, channels=channels, counted=counted,
             sentences=sentences, photographs=photographs, one_year=one_year, pretrained=pretrained,
-            parted=parted, alike=alike, same=same,
+            parted=parted, alike=alike, same=same, panel=panel,
         )

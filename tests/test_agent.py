@@ -111,6 +111,26 @@ def test_fewer_columns_are_taken_over_where_they_were_better_on_every_fold(gains
     assert all(recipe is not None and recipe.has("selection.telling") == taken for recipe in recipes)
 
 
+@pytest.mark.parametrize(("trait", "block"), [("grouped", "groups.within"), ("panel", "history.around")])
+@pytest.mark.parametrize(("gain", "taken"), [(0.02, True), (-0.001, False)])
+def test_what_a_group_or_a_panel_shows_is_taken_over_where_it_was_better(
+    trait: str, block: str, gain: float, taken: bool,
+) -> None:
+    traits = Traits(**{**vars(TRAITS), "text": 0, "numeric": 5, trait: True})
+    marks = [recipe for recipe, _ in opening(traits)][:2]
+    assert [recipe.has(block) for recipe in marks] == [False, True]
+    entries = [entry(1, marks[0], 0.8), entry(2, marks[1], 0.8 + gain)]
+    proposer = Embedded(traits, seed=0, greater_is_better=True)
+    first = proposer.propose([])
+    second = proposer.propose(entries[:1])
+    assert first is not None and second is not None and second.must_beat == first.recipe
+    for known in entries:
+        proposer.observe(known, won=True, gained=0.1)
+    recipes = [solution.recipe for _ in range(8) if (solution := proposer.propose(entries)) is not None]
+    plain = [recipe for recipe in recipes if recipe is not None and not recipe.has("features.pairs")]  # rich ones look at groups
+    assert plain and all(recipe.has(block) == taken for recipe in plain)
+
+
 def test_what_was_begun_before_the_columns_were_chosen_is_begun_again_with_fewer() -> None:
     traits = Traits(**{**vars(TRAITS), "text": 0, "numeric": 40, "categorical": 0, "datetime": 0, "top_levels": 0})
     proposer, made = Embedded(traits, seed=0, greater_is_better=True), []

@@ -28,6 +28,7 @@ from agent.kit import (
     features,
     forests,
     groups,
+    history,
     linear,
     losses,
     matrix,
@@ -90,6 +91,7 @@ BLOCKS: dict[str, Callable[..., tuple[pd.DataFrame, pd.DataFrame]]] = {
     "svd": features.svd,
     "factorised": features.factorised,
     "within": groups.within,
+    "around": history.around,
     "telling": selection.telling,
     "text": text.reduce,
 }
@@ -548,6 +550,73 @@ def test_a_row_sees_the_rows_before_and_after_it_in_its_group() -> None:
         np.testing.assert_allclose(both["pulse_until_2"], both["until"])
         np.testing.assert_allclose(both["pulse_mean_in_group"], both["mean"])
         assert (both["group_before"] == (both["year"] - 2019) * 12 + both["month"] - 1).all()
+
+
+def test_a_row_sees_the_sum_up_to_it_where_seconds_number_the_rows_of_its_group() -> None:
+    random = np.random.default_rng(0)
+    whole = pd.DataFrame({"run": np.repeat(np.arange(40), 25), "time_step": random.uniform(0.01, 0.05, 1000)})
+    whole["time_step"] = whole.groupby("run")["time_step"].cumsum()
+    whole["pump"] = random.normal(5, 2, len(whole))
+    expected = whole.assign(total=whole.groupby("run")["pump"].cumsum())
+    shuffled = whole.sample(frac=1, random_state=1)
+    train, predict = (part.reset_index(drop=True) for part in (shuffled[shuffled["run"] < 30], shuffled[shuffled["run"] >= 30]))
+    task = card("regression", group="run", roles=dict.fromkeys(whole.columns, "numeric"))
+    for found in groups.within(train, train["pump"], predict, task):
+        both = found.merge(expected, on=["run", "time_step", "pump"])
+        np.testing.assert_allclose(both["pump_so_far"], both["total"])
+
+
+def panel(*, moment: str = "year") -> pd.DataFrame:
+    """Sixty routes over twenty years: each goes on as it went."""
+    random = np.random.default_rng(0)
+    whole = pd.DataFrame([(route, year) for route in range(60) for year in range(1990, 2010)], columns=["route", moment])
+    walk = random.normal(size=(60, 20)).cumsum(axis=1) + random.normal(0, 3, (60, 1))
+    return whole.assign(fare=walk.ravel(), miles=random.normal(size=len(whole)))
+
+
+@pytest.mark.parametrize("kind", ["regression", "binary", "multiclass"])
+def test_a_row_sees_its_thing_a_moment_before_and_after_and_nothing_of_its_own_label(kind: str) -> None:
+    whole = panel().sample(frac=1, random_state=1).reset_index(drop=True)
+    train, predict = whole[:800].reset_index(drop=True), whole[800:].reset_index(drop=True)
+    label = {"regression": train["fare"], "binary": (train["fare"] > 0).astype(int),
+             "multiclass": pd.Series(np.digitize(train["fare"], [-3, 0, 3]))}[kind]
+    task = card(kind, roles=dict.fromkeys(whole.columns, "numeric"))
+    rows, asked = train.drop(columns="fare"), predict.drop(columns="fare")
+    assert history.thing(rows, asked, task) == ("route", ["year"])
+    left, right = history.around(rows, label, asked, task)
+    word = "class1" if kind == "multiclass" else "target"
+    told = label.to_numpy() if kind != "multiclass" else (label == 1).to_numpy()
+    for side, found in ((rows, left), (asked, right)):
+        for row in range(0, len(side), 37):
+            others = (rows["route"] == side["route"][row]) & (rows["year"] < side["year"][row])
+            if others.any():
+                last = rows["year"][others].idxmax()
+                assert found[f"{word}_before"][row] == told[last]
+                assert found["known_since"][row] == side["year"][row] - rows["year"][last]
+            else:
+                assert np.isnan(found[f"{word}_before"][row])
+    changed = label.copy()
+    changed[5] = label.max() - label[5]
+    again = history.around(rows, changed, asked, task)[0]
+    pd.testing.assert_series_equal(left.loc[5], again.loc[5])
+
+
+def test_what_is_no_panel_or_does_not_go_on_is_none() -> None:
+    whole = panel()
+    task = card("regression", roles=dict.fromkeys(whole.columns, "numeric"))
+    rows = whole.drop(columns="fare")
+    known = history.thing(rows[:800], rows[800:], task)
+    assert known is None  # the routes of the test are others
+    shuffled = rows.sample(frac=1, random_state=1)
+    known = history.thing(shuffled[:800], shuffled[800:], task)
+    assert known is not None
+    assert history.goes_on(rows, whole[["fare"]], known)
+    assert not history.goes_on(rows, whole[["fare"]].sample(frac=1, random_state=0).reset_index(drop=True), known)
+    assert not history.goes_on(rows, pd.DataFrame({"who": np.random.default_rng(0).choice(list("abc"), len(rows))}), known)
+    several = pd.concat([shuffled] * 3)  # rows of a number and a year come together by chance as often
+    assert history.thing(several[:2400], several[2400:], task) is None
+    plain = pd.DataFrame({"miles": rows["miles"], "size": np.arange(len(rows)) % 50})
+    assert history.thing(plain, plain, card("regression", roles=dict.fromkeys(plain.columns, "numeric"))) is None
 
 
 def test_folds_are_stratified_and_balanced() -> None:

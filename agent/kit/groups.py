@@ -65,16 +65,17 @@ def ordering(train: pd.DataFrame, predict: pd.DataFrame, group: np.ndarray, task
             return [str(name)]
     found = []
     for name in columns.named(train, task, "numeric"):
-        rank = _rank(str(name))
-        if rank is None or name == task.group:
+        coarse = rank(str(name))
+        if coarse is None or name == task.group:
             continue
         values = _both(train, predict, name)
         if np.isfinite(values).all() and _counts_up(values, group) and _varies(values, group):
-            found.append((rank, str(name)))
+            found.append((coarse, str(name)))
     return [name for _, name in sorted(found, key=lambda pair: pair[0])]
 
 
-def _rank(name: str) -> int | None:
+def rank(name: str) -> int | None:
+    """How coarse a moment a column is by its name, 0 the coarsest; None where it is none."""
     words = re.split(r"[\W_\d]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
     for place, pattern in enumerate(MOMENTS):
         if any(re.fullmatch(f"({pattern})s?", word) for word in words):
@@ -137,7 +138,7 @@ def _changes(name: str, values: np.ndarray, group: np.ndarray, order: np.ndarray
             change[step:] = np.where(same, sorted_values[step:] - sorted_values[:-step], np.nan)
         ahead = np.r_[change[step:], np.full(min(step, len(values)), np.nan)]
         for word, ordered in (("since", change), ("until", ahead)):
-            found[f"{name}_{word}_{step}"] = _placed(ordered, order)
+            found[f"{name}_{word}_{step}"] = placed(ordered, order)
     return found
 
 
@@ -147,10 +148,11 @@ def _so_far(values: np.ndarray, group: np.ndarray, order: np.ndarray) -> np.ndar
     size = np.bincount(group)
     first = np.cumsum(size) - size
     before = np.r_[0.0, sums][first]
-    return _placed(sums - before[group[order]], order)
+    return placed(sums - before[group[order]], order)
 
 
-def _placed(ordered: np.ndarray, order: np.ndarray) -> np.ndarray:
+def placed(ordered: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Values that stand in `order`, (n,), at the places of their rows."""
     values = np.empty(len(ordered))
     values[order] = ordered
     return values

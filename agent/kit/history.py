@@ -1,0 +1,158 @@
+"""Adds what is known of a row's thing at other moments: the target of its nearest rows before and after.
+
+For panels whose rows were dealt to train and test by lot (a route's fare of last year, a person's value of the week before).
+Only labels of train rows are read, and of a train row's own label nothing: its neighbours tell of it as they would of a row
+whose label is not known.
+"""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+
+from . import columns, groups
+from .columns import Frames
+
+FEWEST_THINGS, MOST_ROWS = 10, 500  # things, and rows of each on average
+SHARED = 0.5     # of the rows asked about, whose thing train knows
+APART = 0.5      # of the rows, whose moment no other row of the thing has
+A_PANEL = 0.98   # the same, where a thing is told from its number alone
+BY_CHANCE = 20   # rows of one thing and moment that would be there if numbers named no things
+MOST_TARGETS = 5
+SECOND = 2       # neighbours on each side
+STEADY = 0.8     # of the distance of any two rows of a thing, that rows that follow each other are apart at most
+
+
+def thing(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) -> tuple[str, list[str]] | None:
+    """The column that says what a row is of, and those that say when (`groups.ordering`); None where no two are such. Of several
+    the one with the most levels. No label is looked at."""
+    found: dict[str, tuple[int, list[str]]] = {}
+    for name in columns.named(train, task, "categorical", "numeric"):
+        written = columns.role(train[name], task) == "categorical"
+        if groups.rank(str(name)) is not None or not (written or _is_whole(train[name])):
+            continue
+        a, b, _ = columns.codes(train[name], predict[name])
+        both = np.unique(np.concatenate([a, b]), return_inverse=True)[1]
+        count = int(both.max()) + 1
+        if not FEWEST_THINGS <= count <= len(both) / 2 or len(both) > MOST_ROWS * count or np.isin(b, a).mean() < SHARED:
+            continue
+        moments = [moment for moment in groups.ordering(train, predict, both, task) if moment != name]
+        if moments and _is_apart(both, _moment(train, predict, moments), written=written):
+            found[str(name)] = (count, moments)
+    best = max(found, key=lambda name: found[name][0], default=None)
+    return (best, found[best][1]) if best is not None else None
+
+
+def _is_whole(column: pd.Series) -> bool:
+    values = columns.numbers(column)
+    return bool(np.isfinite(values).all() and (values == np.floor(values)).all())
+
+
+def _moment(train: pd.DataFrame, predict: pd.DataFrame, names: list[str]) -> np.ndarray:
+    """When each row of both is: the column's number, or, of several columns, the place among all moments."""
+    values = np.column_stack([np.concatenate([columns.numbers(side[name]) for side in (train, predict)]) for name in names])
+    if values.shape[1] == 1:
+        return values[:, 0]
+    return np.unique(values, axis=0, return_inverse=True)[1].reshape(-1).astype(float)
+
+
+def _is_apart(things: np.ndarray, moment: np.ndarray, *, written: bool) -> bool:
+    """Whether hardly two rows have thing and moment in common. Of numbers it has to be more than chance: of things and moments
+    that are many, few would meet anyhow."""
+    place = np.unique(np.nan_to_num(moment, nan=-1.0), return_inverse=True)[1]
+    moments = int(place.max()) + 1
+    pairs = np.unique(things.astype(np.int64) * moments + place, return_counts=True)[1]
+    alone = float((pairs == 1).sum() / len(things))
+    if written:
+        return alone >= APART
+    expected = len(things) ** 2 / (2 * moments * (int(things.max()) + 1))
+    return alone >= A_PANEL and expected >= BY_CHANCE
+
+
+def goes_on(train: pd.DataFrame, target: pd.DataFrame, known: tuple[str, list[str]]) -> bool:
+    """Whether labels of rows of one `thing` that follow each other are nearer to each other than those of any two of its rows:
+    by their squares of differences, of names by how often they differ."""
+    name, names = known
+    things = columns.codes(train[name], train[name])[0]
+    order = np.lexsort((_moment(train, train[:0], names), things))
+    by_lot = np.lexsort((np.random.default_rng(0).random(len(things)), things))
+    for column in target.columns:
+        values = target[column]
+        raw = values.to_numpy(dtype=float) if values.dtype.kind in "iufb" else pd.factorize(values)[0].astype(float)
+        near, far = (_steps(raw[rows], things[rows], named=values.dtype.kind not in "iufb") for rows in (order, by_lot))
+        if near < STEADY * far:
+            return True
+    return False
+
+
+def _steps(values: np.ndarray, things: np.ndarray, *, named: bool) -> float:
+    """How far rows that follow each other are apart on average, in ranks, so that no outlier decides."""
+    same = things[1:] == things[:-1]
+    if named:
+        return float((values[1:] != values[:-1])[same].mean()) if same.any() else 1.0
+    ranks = np.unique(values, return_inverse=True)[1].astype(float)
+    return float((np.diff(ranks)[same] ** 2).mean()) if same.any() else 1.0
+
+
+def around(
+    train: pd.DataFrame, target: pd.Series | pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace,
+) -> Frames:
+    """Adds, for each target (of classes whether it is each of the first five), that of the thing's row before and of the row
+    after, how long ago and ahead they are, what lies between them at the row's moment, and the mean of two on each side.
+    Without a `thing` among the columns nothing changes."""
+    known = thing(train, predict, task)
+    if known is None:
+        return train, predict
+    name, names = known
+    a, b, _ = columns.codes(train[name], predict[name])
+    things, moment = np.concatenate([a, b]), _moment(train, predict, names)
+    order = np.lexsort((moment, things))
+    has_label = np.concatenate([np.ones(len(a), dtype=bool), np.zeros(len(b), dtype=bool)])
+    before, after = _neighbours(things[order], has_label[order]), _neighbours(things[order][::-1], has_label[order][::-1])
+    rows_after = [np.where(place[::-1] >= 0, len(order) - 1 - place[::-1], -1) for place in after]
+    new: dict[str, np.ndarray] = {}
+    since, until = (np.abs(_at(moment[order], rows[0]) - moment[order]) for rows in (before, rows_after))
+    new["known_since"], new["known_until"] = since, until
+    for word, values in _values(target, task).items():
+        every = np.concatenate([values, np.full(len(b), np.nan)])[order]
+        past, ahead = [_at(every, rows) for rows in before], [_at(every, rows) for rows in rows_after]
+        part = np.divide(since, since + until, out=np.full(len(since), 0.5), where=since + until > 0)
+        between = past[0] + part * (ahead[0] - past[0])
+        between = np.where(np.isnan(past[0]), ahead[0], np.where(np.isnan(ahead[0]), past[0], between))
+        new |= {f"{word}_before": past[0], f"{word}_after": ahead[0], f"{word}_between": between,
+                f"{word}_near": _mean(past + ahead)}
+    placed = {word: groups.placed(values, order) for word, values in new.items()}
+    left, right = ({word: values[part] for word, values in placed.items()} for part in (slice(len(a)), slice(len(a), None)))
+    return columns.beside(train, left), columns.beside(predict, right)
+
+
+def _neighbours(things: np.ndarray, known: np.ndarray) -> list[np.ndarray]:
+    """For each row, in the order of things and moments, the places of the last SECOND rows before it whose labels are known, -1
+    where there is none of the same thing."""
+    place = np.arange(len(things))
+    last = np.r_[-1, np.maximum.accumulate(np.where(known, place, -1))[:-1]]
+    found, now = [], place
+    for _ in range(SECOND):
+        now = np.where(now >= 0, last[now], -1)
+        now = np.where((now >= 0) & (things[now] == things), now, -1)
+        found.append(now)
+    return found
+
+
+def _at(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    return np.where(places >= 0, values[places], np.nan)
+
+
+def _mean(parts: list[np.ndarray]) -> np.ndarray:
+    table = np.column_stack(parts)
+    count = np.isfinite(table).sum(axis=1)
+    return np.divide(np.nansum(table, axis=1), count, out=np.full(len(table), np.nan), where=count > 0)
+
+
+def _values(target: pd.Series | pd.DataFrame, task: SimpleNamespace) -> dict[str, np.ndarray]:
+    if isinstance(target, pd.DataFrame):
+        return {f"target{k}": target.iloc[:, k].to_numpy(dtype=float) for k in range(min(MOST_TARGETS, target.shape[1]))}
+    values = target.to_numpy(dtype=float)
+    if task.kind != "multiclass":
+        return {"target": values}
+    return {f"class{k}": (values == k).astype(float) for k in range(min(MOST_TARGETS, len(task.classes)))}

@@ -400,8 +400,8 @@ def _is_panel(roles: Mapping[str, str], train: pd.DataFrame, test: pd.DataFrame,
         return False
     told = {name: role for name, role in roles.items() if role in ("categorical", "datetime", "numeric")}
     both = typed(train, test, told)
-    found = history.thing(both[: len(train)], both[len(train) :], known)
-    return found is not None and history.goes_on(both[: len(train)], train[list(known.targets)], found)
+    found = history.things(both[: len(train)], both[len(train) :], known)
+    return any(history.goes_on(both[: len(train)], train[list(known.targets)], one) for one in found)
 
 
 def sentence_columns(roles: Mapping[str, str], train: pd.DataFrame) -> tuple[str, ...]:

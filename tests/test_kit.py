@@ -582,9 +582,9 @@ def test_a_row_sees_its_thing_a_moment_before_and_after_and_nothing_of_its_own_l
              "multiclass": pd.Series(np.digitize(train["fare"], [-3, 0, 3]))}[kind]
     task = card(kind, roles=dict.fromkeys(whole.columns, "numeric"))
     rows, asked = train.drop(columns="fare"), predict.drop(columns="fare")
-    assert history.thing(rows, asked, task) == ("route", ["year"])
+    assert history.things(rows, asked, task) == [("route", ["year"])]
     left, right = history.around(rows, label, asked, task)
-    word = "class1" if kind == "multiclass" else "target"
+    word = "route_class1" if kind == "multiclass" else "route_target"
     told = label.to_numpy() if kind != "multiclass" else (label == 1).to_numpy()
     for side, found in ((rows, left), (asked, right)):
         for row in range(0, len(side), 37):
@@ -592,7 +592,7 @@ def test_a_row_sees_its_thing_a_moment_before_and_after_and_nothing_of_its_own_l
             if others.any():
                 last = rows["year"][others].idxmax()
                 assert found[f"{word}_before"][row] == told[last]
-                assert found["known_since"][row] == side["year"][row] - rows["year"][last]
+                assert found["route_known_since"][row] == side["year"][row] - rows["year"][last]
             else:
                 assert np.isnan(found[f"{word}_before"][row])
     changed = label.copy()
@@ -601,22 +601,32 @@ def test_a_row_sees_its_thing_a_moment_before_and_after_and_nothing_of_its_own_l
     pd.testing.assert_series_equal(left.loc[5], again.loc[5])
 
 
+def test_one_series_whose_rows_were_dealt_by_lot_is_a_thing_too() -> None:
+    random = np.random.default_rng(0)
+    when = pd.date_range("2020-01-01", periods=600, freq="h")
+    whole = pd.DataFrame({"when": when, "x": random.normal(size=600)}).sample(frac=1, random_state=0).reset_index(drop=True)
+    level = pd.Series(np.sin(np.arange(600) / 40), index=when)
+    task = card("regression", roles={"when": "datetime", "x": "numeric"})
+    train, asked = whole[:400].reset_index(drop=True), whole[400:].reset_index(drop=True)
+    assert history.things(train, asked, task) == [(None, ["when"])]
+    right = history.around(train, pd.Series(level[train["when"]].to_numpy()), asked, task)[1]
+    assert np.nanmax(np.abs(right["all_target_between"] - level[asked["when"]].to_numpy())) < 0.2
+
+
 def test_what_is_no_panel_or_does_not_go_on_is_none() -> None:
     whole = panel()
     task = card("regression", roles=dict.fromkeys(whole.columns, "numeric"))
     rows = whole.drop(columns="fare")
-    known = history.thing(rows[:800], rows[800:], task)
-    assert known is None  # the routes of the test are others
+    assert history.things(rows[:800], rows[800:], task) == []  # the routes of the test are others
     shuffled = rows.sample(frac=1, random_state=1)
-    known = history.thing(shuffled[:800], shuffled[800:], task)
-    assert known is not None
+    (known,) = history.things(shuffled[:800], shuffled[800:], task)
     assert history.goes_on(rows, whole[["fare"]], known)
     assert not history.goes_on(rows, whole[["fare"]].sample(frac=1, random_state=0).reset_index(drop=True), known)
     assert not history.goes_on(rows, pd.DataFrame({"who": np.random.default_rng(0).choice(list("abc"), len(rows))}), known)
     several = pd.concat([shuffled] * 3)  # rows of a number and a year come together by chance as often
-    assert history.thing(several[:2400], several[2400:], task) is None
+    assert history.things(several[:2400], several[2400:], task) == []
     plain = pd.DataFrame({"miles": rows["miles"], "size": np.arange(len(rows)) % 50})
-    assert history.thing(plain, plain, card("regression", roles=dict.fromkeys(plain.columns, "numeric"))) is None
+    assert history.things(plain, plain, card("regression", roles=dict.fromkeys(plain.columns, "numeric"))) == []
 
 
 def test_folds_are_stratified_and_balanced() -> None:

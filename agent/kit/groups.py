@@ -13,8 +13,8 @@ from . import columns, features
 from .columns import Frames
 
 # Names of moments, coarse before fine; the last two number the rows of a group.
-MOMENTS = ("year|yr|season", "quarter", "month", "week", "day|date", "hour", "minute", "second|time|timestamp|epoch|period",
-           "visit|round|wave|turn|step", "sequence|seq|frame|index|order|position")
+MOMENTS = ("year|yr|season", "quarter", "month|mnth|mth", "week", "day|date", "hour|hr", "minute|min",
+           "second|time|timestamp|epoch|period", "visit|round|wave|turn|step", "sequence|seq|frame|index|order|position")
 
 
 def within(

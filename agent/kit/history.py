@@ -23,9 +23,12 @@ SECOND = 2       # neighbours on each side
 STEADY = 0.8     # of the distance of any two rows of a thing, that rows that follow each other are apart at most
 
 
-def thing(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) -> tuple[str, list[str]] | None:
-    """The column that says what a row is of, and those that say when (`groups.ordering`); None where no two are such. Of several
-    the one with the most levels. No label is looked at."""
+Known = tuple[str | None, list[str]]
+
+
+def things(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) -> list[Known]:
+    """What rows are of and when: the column that says what, of several the one with the most levels, and the columns that say
+    when (`groups.ordering`); with no column, where all rows are of one thing at moments of their own. No label is looked at."""
     found: dict[str, tuple[int, list[str]]] = {}
     for name in columns.named(train, task, "categorical", "numeric"):
         written = columns.role(train[name], task) == "categorical"
@@ -40,7 +43,13 @@ def thing(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) -> 
         if moments and _is_apart(both, _moment(train, predict, moments), written=written):
             found[str(name)] = (count, moments)
     best = max(found, key=lambda name: found[name][0], default=None)
-    return (best, found[best][1]) if best is not None else None
+    known: list[Known] = [] if best is None else [(best, found[best][1])]
+    one = np.zeros(len(train) + len(predict), dtype=np.int64)
+    moments = groups.ordering(train, predict, one, task)
+    counted = all(columns.role(train[moment], task) == "datetime" or _is_whole(train[moment]) for moment in moments)
+    if moments and counted and _is_apart(one, _moment(train, predict, moments), written=True):
+        known.append((None, moments))
+    return known
 
 
 def _is_whole(column: pd.Series) -> bool:
@@ -69,17 +78,17 @@ def _is_apart(things: np.ndarray, moment: np.ndarray, *, written: bool) -> bool:
     return alone >= A_PANEL and expected >= BY_CHANCE
 
 
-def goes_on(train: pd.DataFrame, target: pd.DataFrame, known: tuple[str, list[str]]) -> bool:
-    """Whether labels of rows of one `thing` that follow each other are nearer to each other than those of any two of its rows:
-    by their squares of differences, of names by how often they differ."""
+def goes_on(train: pd.DataFrame, target: pd.DataFrame, known: Known) -> bool:
+    """Whether labels of rows of one of `things` that follow each other are nearer to each other than those of any two of its
+    rows: by their squares of differences, of names by how often they differ."""
     name, names = known
-    things = columns.codes(train[name], train[name])[0]
-    order = np.lexsort((_moment(train, train[:0], names), things))
-    by_lot = np.lexsort((np.random.default_rng(0).random(len(things)), things))
+    of = np.zeros(len(train), dtype=np.int64) if name is None else columns.codes(train[name], train[name])[0]
+    order = np.lexsort((_moment(train, train[:0], names), of))
+    by_lot = np.lexsort((np.random.default_rng(0).random(len(of)), of))
     for column in target.columns:
         values = target[column]
         raw = values.to_numpy(dtype=float) if values.dtype.kind in "iufb" else pd.factorize(values)[0].astype(float)
-        near, far = (_steps(raw[rows], things[rows], named=values.dtype.kind not in "iufb") for rows in (order, by_lot))
+        near, far = (_steps(raw[rows], of[rows], named=values.dtype.kind not in "iufb") for rows in (order, by_lot))
         if near < STEADY * far:
             return True
     return False
@@ -97,18 +106,29 @@ def _steps(values: np.ndarray, things: np.ndarray, *, named: bool) -> float:
 def around(
     train: pd.DataFrame, target: pd.Series | pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace,
 ) -> Frames:
-    """Adds, for each target (of classes whether it is each of the first five), that of the thing's row before and of the row
-    after, how long ago and ahead they are, what lies between them at the row's moment, and the mean of two on each side.
-    Without a `thing` among the columns nothing changes."""
-    known = thing(train, predict, task)
-    if known is None:
-        return train, predict
-    name, names = known
-    a, b, _ = columns.codes(train[name], predict[name])
-    things, moment = np.concatenate([a, b]), _moment(train, predict, names)
-    order = np.lexsort((moment, things))
+    """Adds, for each of `things` and each target (of classes whether it is each of the first five), that of the thing's row
+    before and of the row after, how long ago and ahead they are, what lies between them at the row's moment, and the mean of two
+    on each side."""
+    left, right = train, predict
+    for name, names in things(train, predict, task):
+        new = _told(train, target, predict, task, name, names)
+        sides = ({f"{name or 'all'}_{key}": values[part] for key, values in new.items()}
+                 for part in (slice(len(train)), slice(len(train), None)))
+        left, right = (columns.beside(frame, side) for frame, side in zip((left, right), sides, strict=True))
+    return left, right
+
+
+def _told(
+    train: pd.DataFrame, target: pd.Series | pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace, name: str | None,
+    names: list[str],
+) -> dict[str, np.ndarray]:
+    """The columns of one thing, rows of both frames."""
+    whole = (np.zeros(len(train), dtype=np.int64), np.zeros(len(predict), dtype=np.int64))
+    a, b = whole if name is None else columns.codes(train[name], predict[name])[:2]
+    of, moment = np.concatenate([a, b]), _moment(train, predict, names)
+    order = np.lexsort((moment, of))
     has_label = np.concatenate([np.ones(len(a), dtype=bool), np.zeros(len(b), dtype=bool)])
-    before, after = _neighbours(things[order], has_label[order]), _neighbours(things[order][::-1], has_label[order][::-1])
+    before, after = _neighbours(of[order], has_label[order]), _neighbours(of[order][::-1], has_label[order][::-1])
     rows_after = [np.where(place[::-1] >= 0, len(order) - 1 - place[::-1], -1) for place in after]
     new: dict[str, np.ndarray] = {}
     since, until = (np.abs(_at(moment[order], rows[0]) - moment[order]) for rows in (before, rows_after))
@@ -121,9 +141,7 @@ def around(
         between = np.where(np.isnan(past[0]), ahead[0], np.where(np.isnan(ahead[0]), past[0], between))
         new |= {f"{word}_before": past[0], f"{word}_after": ahead[0], f"{word}_between": between,
                 f"{word}_near": _mean(past + ahead)}
-    placed = {word: groups.placed(values, order) for word, values in new.items()}
-    left, right = ({word: values[part] for word, values in placed.items()} for part in (slice(len(a)), slice(len(a), None)))
-    return columns.beside(train, left), columns.beside(predict, right)
+    return {word: groups.placed(values, order) for word, values in new.items()}
 
 
 def _neighbours(things: np.ndarray, known: np.ndarray) -> list[np.ndarray]:

@@ -613,6 +613,14 @@ def test_one_series_whose_rows_were_dealt_by_lot_is_a_thing_too() -> None:
     assert np.nanmax(np.abs(right["all_target_between"] - level[asked["when"]].to_numpy())) < 0.2
 
 
+@pytest.mark.parametrize(("name", "found"), [("user_id", True), ("UserID", True), ("idle", False)])
+def test_a_number_called_like_a_key_is_a_thing_whenever_its_rows_are(name: str, found: bool) -> None:
+    random = np.random.default_rng(0)
+    whole = pd.DataFrame({name: random.integers(0, 200, 2000), "timestamp": random.integers(0, 10**8, 2000), "x": 1.5})
+    task = card("regression", roles=dict.fromkeys(whole.columns, "numeric"))
+    assert ((name, ["timestamp"]) in history.things(whole[:1400], whole[1400:], task)) == found
+
+
 def test_what_is_no_panel_or_does_not_go_on_is_none() -> None:
     whole = panel()
     task = card("regression", roles=dict.fromkeys(whole.columns, "numeric"))

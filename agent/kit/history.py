@@ -5,6 +5,7 @@ Only labels of train rows are read, and of a train row's own label nothing: its 
 whose label is not known.
 """
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,6 +20,7 @@ APART = 0.5      # of the rows, whose moment no other row of the thing has
 A_PANEL = 0.98   # the same, where a thing is told from its number alone
 BY_CHANCE = 20   # rows of one thing and moment that would be there if numbers named no things
 MOST_TARGETS = 5
+KEY = re.compile(r"(?i)(?:^|[_\W])(?:id|key|code|no|nr)s?$|[a-z]I[dD]$")  # ends of names of numbers that name things
 SECOND = 2       # neighbours on each side
 STEADY = 0.8     # of the distance of any two rows of a thing, that rows that follow each other are apart at most
 
@@ -40,6 +42,7 @@ def things(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) ->
         if not FEWEST_THINGS <= count <= len(both) / 2 or len(both) > MOST_ROWS * count or np.isin(b, a).mean() < SHARED:
             continue
         moments = [moment for moment in groups.ordering(train, predict, both, task) if moment != name]
+        written = written or KEY.search(str(name)) is not None
         if moments and _is_apart(both, _moment(train, predict, moments), written=written):
             found[str(name)] = (count, moments)
     best = max(found, key=lambda name: found[name][0], default=None)

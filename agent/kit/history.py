@@ -109,9 +109,9 @@ def _steps(values: np.ndarray, things: np.ndarray, *, named: bool) -> float:
 def around(
     train: pd.DataFrame, target: pd.Series | pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace,
 ) -> Frames:
-    """Adds, for each of `things` and each target (of classes whether it is each of the first five), that of the thing's row
-    before and of the row after, how long ago and ahead they are, what lies between them at the row's moment, and the mean of two
-    on each side."""
+    """For panels dealt by lot: adds the target of the thing's row before and of the row after, how long ago and ahead they are,
+    what lies between them at the row's moment, and the mean of two on each side. Of classes, whether it is each of the first
+    five; for each of `things`."""
     left, right = train, predict
     for name, names in things(train, predict, task):
         new = _told(train, target, predict, task, name, names)

@@ -129,7 +129,7 @@ def submitted(task: Task, raw: np.ndarray) -> np.ndarray:
         return np.argsort(-raw, axis=1)[:, : judge.k or 1]
     if task.submission == "label":
         return raw.argmax(axis=1) if raw.ndim == 2 else np.rint(raw).astype(int)
-    if task.submission in ("probabilities", "tags") and judge.labels:
+    if task.submission in ("probabilities", "tags", "labels") and judge.labels:
         return (raw >= raw.mean(axis=0) - 1e-9).astype(int)  # equal ones are above their mean or below by rounding
     return np.maximum(raw, 0.0) if judge.loss == "log_squared" else raw
 

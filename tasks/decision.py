@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from tasks import scores
-from tasks.decision_steps import Argmax, Cutpoints, Decision, LabelThresholds, Scale, Threshold, TopK
+from tasks.decision_steps import Argmax, ArgmaxEach, Cutpoints, Decision, LabelThresholds, Scale, Threshold, TopK
 from tasks.metrics import METRICS, Metric, MetricError, Undefined
 
 __all__ = ["Decision", "choose_decision", "half", "standard_error"]
@@ -53,6 +53,8 @@ def choose_decision(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Decis
         return Decision()
     if raw.ndim == 2:
         truth, raw = _sample(truth, raw, CELLS // raw.shape[1])
+    if metric.decision == "argmax_each":
+        return ArgmaxEach(_one_of_each(truth))
     if truth.ndim == 2:
         plain: list[Fit] = [_half_for_labels, _one_threshold, _threshold_each]
         full = [partial(_never_empty, fit) for fit in plain] if (truth.sum(axis=1) > 0).all() else []
@@ -405,6 +407,17 @@ def _best_factor(metric: Metric, codes: np.ndarray, weighted: np.ndarray, label:
 
 
 # Flags for each label.
+
+def _one_of_each(truth: np.ndarray) -> tuple[int, ...]:
+    """The sizes of the runs of columns in each of which every row has one flag."""
+    sizes, first = [], 0
+    for end in range(1, truth.shape[1] + 1):
+        if (truth[:, first:end].sum(axis=1) == 1).all():
+            sizes.append(end - first)
+            first = end
+    left = truth.shape[1] - first  # classes that none of these rows has
+    return (*sizes[:-1], sizes[-1] + left) if sizes else (left,)
+
 
 def _half_for_labels(metric: Metric, truth: np.ndarray, raw: np.ndarray) -> Decision:
     return LabelThresholds((0.5,) * raw.shape[1])

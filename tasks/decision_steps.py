@@ -73,6 +73,20 @@ class LabelThresholds(Decision):
 
 
 @dataclass(frozen=True)
+class ArgmaxEach(Decision):
+    """Flags (n, k): of each run of columns, `sizes` of them after each other, the likeliest one."""
+
+    sizes: tuple[int, ...]
+
+    def apply(self, raw: np.ndarray) -> np.ndarray:
+        flags, first = np.zeros(raw.shape, dtype=np.int64), 0
+        for size in self.sizes:
+            flags[np.arange(len(raw)), first + raw[:, first : first + size].argmax(axis=1)] = 1
+            first += size
+        return flags
+
+
+@dataclass(frozen=True)
 class TopK(Decision):
     """Codes (n, k) of the likeliest classes, best first; fewer columns where there are fewer classes."""
 
@@ -94,5 +108,5 @@ class Scale(Decision):
 
 STEPS: dict[str, type[Decision]] = {
     "none": Decision, "threshold": Threshold, "argmax": Argmax, "cutpoints": Cutpoints,
-    "label_thresholds": LabelThresholds, "top_k": TopK, "scale": Scale,
+    "label_thresholds": LabelThresholds, "argmax_each": ArgmaxEach, "top_k": TopK, "scale": Scale,
 }

@@ -34,7 +34,7 @@ class Metric:
 
     kinds: the kinds of task it fits, the usual one first.
     decision: what stands between a solution's prediction and a submission for that kind: none, threshold, argmax,
-    cutpoints, label_thresholds or top_k. For the other kinds it follows from the shapes: see tasks/decision.py.
+    cutpoints, label_thresholds, argmax_each or top_k. For the other kinds it follows from the shapes: see tasks/decision.py.
     loss: what models should optimise: logistic, squared, absolute, log_squared, relative, relative_squared, quantile
     or cox. best: the score of the truth.
     of_rows grades arrays; of_table grades confusion counts (..., classes, classes), many at a time, where that is all
@@ -194,6 +194,7 @@ METRICS: dict[str, Metric] = {made.name: made for made in (
                of_rows=scores.sample_f1),
     _of_labels("jaccard", "Jaccard index averaged over rows", "label_thresholds", "multilabel",
                of_rows=scores.sample_jaccard),
+    _of_labels("mean_accuracy", "Mean column-wise accuracy", "argmax_each", "multilabel", of_rows=scores.shared_of_true),
     _of_labels("dice", "Dice coefficient averaged over rows", "label_thresholds", "multilabel", "binary",
                of_table=scores.f1, of_rows=scores.sample_f1),
     _of_labels("mcc", "Matthews correlation coefficient", "threshold", "binary", "multiclass", of_table=scores.mcc),

@@ -261,6 +261,14 @@ def sample_fbeta(truth: np.ndarray, labels: np.ndarray, beta: float) -> float:
     return float(np.divide(shared, size, out=np.ones(len(size)), where=size > 0).mean())
 
 
+def shared_of_true(truth: np.ndarray, labels: np.ndarray) -> float:
+    """The share of the true flags (n, k) that are given: of classes of several columns, one flag each, the mean accuracy."""
+    true = (truth != 0).sum()
+    if not true:
+        raise Undefined("mean accuracy needs labels; there are none")
+    return float(((truth != 0) & (labels != 0)).sum() / true)
+
+
 def sample_jaccard(truth: np.ndarray, labels: np.ndarray) -> float:
     """The mean over rows of |A and B| / |A or B|, where A and B are sets of labels, flags (n, k); 1 for two empty ones."""
     truth, labels = truth != 0, labels != 0

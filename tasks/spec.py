@@ -19,7 +19,7 @@ PREDICTIONS = {
     "binary": "probability", "multiclass": "distribution", "multilabel": "probabilities", "regression": "value",
     "multiregression": "values", "ordinal": "value", "survival": "value",
 }
-SUBMISSIONS = ("probability", "label", "value", "distribution", "probabilities", "values", "top_k", "tags")
+SUBMISSIONS = ("probability", "label", "value", "distribution", "probabilities", "values", "top_k", "tags", "labels")
 CLASSED = ("binary", "multiclass", "ordinal")
 KEYS = ("title", "source", "licence", "family", "metric", "kind", "id", "targets", "submission", "group", "time",
         "assets", "text", "packages")
@@ -56,6 +56,12 @@ class Task:
     def tags(self) -> tuple[str, ...]:
         """The tags of the submission's column, in the order of the targets (submission "tags")."""
         return tuple(target.removeprefix(f"{self.columns[0]}=") for target in self.targets)
+
+    @property
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """For each submission column its classes, in the order of the targets (submission "labels")."""
+        return {column: tuple(target.removeprefix(f"{column}=") for target in self.targets if target.startswith(f"{column}="))
+                for column in self.columns}
 
     @property
     def prediction(self) -> str:
@@ -112,8 +118,12 @@ def load(folder: Path) -> tuple[Task, Tables]:
     mark, tag_notes = _mark(folder, stated, exact, targets, columns)
     if mark is not None:
         exact, targets = _with_flags(exact, targets[0], columns[0], mark)
+    several = _are_classes(folder, stated, exact, targets)
+    if several:
+        exact, targets = _with_classes(exact, columns)
+        tag_notes = [f"{_list(columns)} hold classes: each class is a target"]
     exact, row_notes = _checked_rows(exact, id, targets)
-    task, kind_notes = _task(folder, stated, exact, id, targets, columns, mark)
+    task, kind_notes = _task(folder, stated, exact, id, targets, columns, mark, several=several)
     target_notes += tag_notes
     notes += id_notes + target_notes + row_notes + kind_notes
     return replace(task, inferred=tuple(notes)), _typed(task, exact)
@@ -126,6 +136,9 @@ def read_tables(task: Task) -> Tables:
         (target,), columns, _ = _targets(_stated(task.folder), raw, task.id)
         exact = _with_flags(_exact(task.folder, raw, task.id, [target], columns), target, columns[0], task.mark, task.tags)[0]
         return _typed(task, exact)
+    if task.submission == "labels":
+        exact = _exact(task.folder, raw, task.id, task.columns, task.columns)
+        return _typed(task, _checked_rows(_with_classes(exact, task.columns, task.labels)[0], task.id, task.targets)[0])
     exact = _exact(task.folder, raw, task.id, task.targets, task.columns)
     return _typed(task, _checked_rows(exact, task.id, task.targets)[0])
 
@@ -218,6 +231,31 @@ def _mark(
     sure = "kind" in stated or "submission" in stated or bool(judge and judge.kinds[0] == "multilabel")
     mark = tags.mark_of(exact.train[targets[0]], sure=sure)
     return mark, [f"{targets[0]} holds lists of labels, with {mark!r} between them: each label is a target"] if mark else []
+
+
+def _are_classes(folder: Path, stated: Settings, exact: Tables, targets: Sequence[str]) -> bool:
+    """Whether several targets hold a class each, at least one of them named by words, and accuracy is asked for or nothing."""
+    if len(targets) < 2 or stated.get("kind", "multilabel") != "multilabel" or stated.get("submission", "labels") != "labels":
+        return False
+    train = exact.train[list(targets)]
+    words = any(as_numbers(train[target].dropna()).isna().any() for target in targets)
+    few = all(train[target].nunique() <= max(MOST_CLASSES, len(train) // 50) for target in targets)
+    return words and few and _metric(folder, stated, several=False)[0] in (None, "accuracy", "mean_accuracy")
+
+
+def _with_classes(
+    exact: Tables, columns: Sequence[str], known: dict[str, tuple[str, ...]] | None = None,
+) -> tuple[Tables, tuple[str, ...]]:
+    """The tables with a column of 0 and 1 for each class of each column in place of these, and the new columns' names. Rows that
+    lack one of the classes have no flags known."""
+    train, flags = exact.train, dict[str, pd.Series]()
+    whole = train[list(columns)].notna().all(axis=1)
+    for column in columns:
+        values = plain_labels(train[column])
+        for label in known[column] if known else _labels(values):
+            flags[f"{column}={label}"] = (values == label).astype("float64").where(whole)
+    train = pd.concat([train.drop(columns=list(columns)), pd.DataFrame(flags)], axis=1)
+    return Tables(train, exact.test, exact.sample), tuple(flags)
 
 
 def _of_lists(metric: str) -> str:
@@ -413,14 +451,17 @@ def _check_ids(exact: Tables, id: str) -> None:
 
 def _task(
     folder: Path, stated: Settings, exact: Tables, id: str | None, targets: tuple[str, ...], columns: tuple[str, ...],
-    mark: str | None = None,
+    mark: str | None = None, *, several: bool = False,
 ) -> tuple[Task, list[str]]:
     _check_constant(exact.train, targets)
     metric, notes = _metric(folder, stated, several=len(targets) > 1)
     if mark is not None:
         metric = _of_lists(metric or "f1")
+    if several:
+        metric = "mean_accuracy"
     kind, kind_note = _kind(stated, exact, targets, columns, metric)
-    submission, form_note = ("tags", "") if mark is not None else _submission(stated, exact, targets, columns, kind, metric)
+    lists = "tags" if mark is not None else "labels" if several else ""
+    submission, form_note = (lists, "") if lists else _submission(stated, exact, targets, columns, kind, metric)
     if metric is None:
         labelled = kind in ("binary", "multiclass") and submission == "label"
         metric = "accuracy" if labelled else metrics.default_metric(kind)

@@ -25,7 +25,7 @@ def write_submission(task: Task, submitted: np.ndarray, path: Path) -> None:
     """Write the submission for all rows of test.csv, whole or not at all, in the order of sample_submission.csv.
 
     submitted, in the order of test.csv: class codes (n,) for "label"; numbers (n,) for "probability" and "value";
-    (n, k) with a column for each class, target or rank for "distribution", "probabilities", "values", "top_k", "tags".
+    (n, k) with a column for each class, target or rank for "distribution", "probabilities", "values", "top_k", "tags", "labels".
     Raises SubmissionError where its shape or its values do not fit.
     """
     rows = _rows(task)
@@ -78,7 +78,7 @@ def _columns(task: Task, submitted: np.ndarray) -> list[np.ndarray]:
     if form == "distribution" and submitted.ndim == 1 and len(task.classes) == 2:
         submitted = np.column_stack([1 - submitted, submitted])
     flat = form in ("label", "probability", "value")
-    widths = {"distribution": len(task.classes), "top_k": None, "tags": len(task.targets)}
+    widths = {"distribution": len(task.classes), "top_k": None, "tags": len(task.targets), "labels": len(task.targets)}
     width = None if flat else widths.get(form, len(task.columns))
     if submitted.ndim != (1 if flat else 2) or (width is not None and submitted.shape[1] != width):
         wanted = "(n,)" if flat else f"(n, {width or 'k'})"
@@ -93,6 +93,10 @@ def _columns(task: Task, submitted: np.ndarray) -> list[np.ndarray]:
         return [np.array([" ".join(row) for row in names], dtype=object)]
     if form == "tags":
         return [joined(submitted, task.mark or " ", task.tags)]
+    if form == "labels":
+        parts = np.split(submitted, np.cumsum([len(labels) for labels in task.labels.values()])[:-1], axis=1)
+        return [np.array(labels, dtype=object)[part.argmax(axis=1)]
+                for labels, part in zip(task.labels.values(), parts, strict=True)]
     if form == "distribution":
         place = {column: k for k, column in enumerate(task.class_columns)}
         return [submitted[:, place[column]] for column in task.columns]
@@ -137,8 +141,8 @@ def read_submission(task: Task, path: Path) -> np.ndarray:
         return _codes(task, rows[task.columns[0]], path)
     if task.submission == "top_k":
         return _ranked(task, rows[task.columns[0]], path)
-    if task.submission == "tags":
-        return _flags(task, rows[task.columns[0]], path)
+    if task.submission in ("tags", "labels"):
+        return _flags(task, rows, path)
     columns = task.class_columns if task.submission == "distribution" else task.columns
     values = np.column_stack([_numbers(rows[c], path) for c in columns])
     if task.submission == "distribution" and task.kind == "binary":
@@ -151,20 +155,20 @@ def read_answers(task: Task, path: Path) -> tuple[np.ndarray, np.ndarray]:
 
     Every row is Private where the file has no Usage column. Raises SubmissionError where ids or labels do not fit.
     """
-    rows = _aligned(task, path, task.columns if task.submission == "tags" else task.targets)
+    rows = _aligned(task, path, task.columns if task.submission in ("tags", "labels") else task.targets)
     private = pd.Series("Private", index=rows.index)
     usage = rows.get(USAGE, private).astype("str").to_numpy(dtype=object)
     if task.kind in CLASSED:
         return _codes(task, rows[task.targets[0]], path), usage
-    if task.submission == "tags":
-        return _flags(task, rows[task.columns[0]], path).astype(np.float64), usage
+    if task.submission in ("tags", "labels"):
+        return _flags(task, rows, path).astype(np.float64), usage
     numbers = pd.DataFrame({target: _numbers(rows[target], path) for target in task.targets})
     return truth_of(task, numbers), usage
 
 
 def _aligned(task: Task, path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """The file's rows in the order of test.csv, its columns and ids checked."""
-    labels = task.submission == "tags" or (
+    labels = task.submission in ("tags", "labels") or (
         task.kind in CLASSED and (task.submission in ("label", "top_k") or columns is task.targets))
     exact = columns if labels else ()
     try:
@@ -220,12 +224,21 @@ def _codes(task: Task, values: pd.Series, path: Path) -> np.ndarray:
     return codes.astype(np.int64)
 
 
-def _flags(task: Task, values: pd.Series, path: Path) -> np.ndarray:
-    """(n, k) int64 flags of the task's tags."""
-    found, strange = flags(values, task.mark or " ", task.tags)
-    if strange:
-        raise SubmissionError(f"{path.name} has the label {strange[0]!r}, which is none of {list(task.tags)[:6]}")
-    return found
+def _flags(task: Task, rows: pd.DataFrame, path: Path) -> np.ndarray:
+    """(n, k) int64 flags of the task's tags, or of the classes of its columns."""
+    if task.submission == "tags":
+        found, strange = flags(rows[task.columns[0]], task.mark or " ", task.tags)
+        if strange:
+            raise SubmissionError(f"{path.name} has the label {strange[0]!r}, which is none of {list(task.tags)[:6]}")
+        return found
+    parts = []
+    for column, known in task.labels.items():
+        text = plain_labels(rows[column])
+        codes = pd.Index(known, dtype="str").get_indexer(pd.Index(text, dtype="str"))
+        if (codes < 0).any():
+            raise SubmissionError(f"{path.name} has the {column} {text[codes < 0].iloc[0]!r}, which is none of {list(known)[:6]}")
+        parts.append(np.eye(len(known), dtype=np.int64)[codes])
+    return np.concatenate(parts, axis=1)
 
 
 def _ranked(task: Task, values: pd.Series, path: Path) -> np.ndarray:

@@ -228,7 +228,7 @@ def test_a_name_may_carry_its_parameter() -> None:
 def test_direction_and_best_agree(name: str) -> None:
     judge = metric(name)
     assert judge.best == (1.0 if judge.greater_is_better else 0.0)
-    assert judge.labels == (judge.decision in ("threshold", "argmax", "cutpoints", "label_thresholds"))
+    assert judge.labels == (judge.decision in ("threshold", "argmax", "cutpoints", "label_thresholds", "argmax_each"))
     assert set(judge.kinds) <= set(KINDS)
 
 

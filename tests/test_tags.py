@@ -10,7 +10,7 @@ from folders import prepared, rows, write_folder
 from tasks import tags
 from tasks.decision import choose_decision
 from tasks.metrics import metric
-from tasks.spec import load
+from tasks.spec import load, read_tables
 from tasks.submission import SubmissionError, read_answers, read_submission, write_submission
 
 NAMES = ("Crime", "Drama", "New York", "War")
@@ -81,3 +81,48 @@ def test_metrics_of_lists_by_hand() -> None:
     assert metric("jaccard").score(truth, given) == pytest.approx((1 / 2 + 1 + 0) / 3)
     assert metric("fbeta_samples@1").score(truth, given) == pytest.approx(metric("f1_samples").score(truth, given))
     assert metric("fbeta_samples@2").score(truth, given) == pytest.approx((5 / 9 + 1 + 0) / 3)
+
+
+def folder_of_classes(path: Path, *, toml: str = "", description: str = "") -> Path:
+    rng = np.random.default_rng(0)
+    train = rows(120).assign(paint=rng.choice(["red", "blue", "green"], 120), grade=rng.choice([1, 2, 3, 4], 120))
+    test = rows(30, first=120, seed=1)
+    return write_folder(path, train, test, test[["id"]].assign(paint="red", grade=1), toml=toml, description=description)
+
+
+def test_several_targets_of_classes_are_a_flag_for_each_class_and_one_class_a_column_is_submitted(tmp_path: Path) -> None:
+    folder = folder_of_classes(tmp_path / "a", description="Scored by the mean accuracy over both columns.")
+    task, tables, _, arrays = prepared(folder, tmp_path / "run")
+    assert (task.kind, task.submission, task.metric) == ("multilabel", "labels", "mean_accuracy")
+    assert task.labels == {"paint": ("blue", "green", "red"), "grade": ("1", "2", "3", "4")}
+    assert arrays.truth.shape == (120, 7) and (arrays.truth.sum(axis=1) == 2).all()
+    raw = np.random.default_rng(3).uniform(size=(30, 7))
+    decided = choose_decision(metric("mean_accuracy"), arrays.truth, np.zeros((120, 7))).apply(raw)
+    assert (decided[:, :3].sum(axis=1) == 1).all() and (decided[:, 3:].sum(axis=1) == 1).all()
+    write_submission(task, decided, tmp_path / "s.csv")
+    written = pd.read_csv(tmp_path / "s.csv")
+    assert list(written["paint"]) == [task.labels["paint"][k] for k in raw[:, :3].argmax(axis=1)]
+    assert list(written["grade"]) == [k + 1 for k in raw[:, 3:].argmax(axis=1)]
+    assert np.array_equal(read_submission(task, tmp_path / "s.csv"), decided)
+    assert np.array_equal(read_answers(task, tmp_path / "s.csv")[0], decided)
+    assert read_tables(task).train.equals(tables.train)
+    written.assign(paint="mauve").to_csv(tmp_path / "s.csv", index=False)
+    with pytest.raises(SubmissionError, match="has the paint 'mauve'"):
+        read_submission(task, tmp_path / "s.csv")
+
+
+def test_rows_that_lack_one_of_their_classes_are_left_out(tmp_path: Path) -> None:
+    folder = folder_of_classes(tmp_path / "a")
+    train = pd.read_csv(folder / "train.csv")
+    train.loc[[3, 7], "paint"] = None
+    train.to_csv(folder / "train.csv", index=False)
+    assert len(load(folder)[1].train) == 118
+
+
+def test_mean_accuracy_is_that_of_the_columns_and_a_class_that_no_row_has_is_never_in_the_way() -> None:
+    truth = np.array([[1, 0, 0, 0, 1], [0, 1, 0, 1, 0], [0, 1, 0, 0, 1]])
+    given = np.array([[1, 0, 0, 1, 0], [0, 1, 0, 1, 0], [1, 0, 0, 0, 1]])
+    assert metric("mean_accuracy").score(truth, given) == pytest.approx((2 / 3 + 2 / 3) / 2)
+    raw = np.array([[0.1, 0.2, 0.0, 0.9, 0.3]])
+    flags = choose_decision(metric("mean_accuracy"), truth, truth.astype(float)).apply(raw)
+    assert flags[0].tolist() == [0, 1, 0, 1, 0]

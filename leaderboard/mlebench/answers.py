@@ -51,8 +51,8 @@ def _labelled(task: Task, rows: pd.DataFrame) -> pd.DataFrame:
 
 def _plain(task: Task, rows: pd.DataFrame) -> pd.DataFrame:
     ids = [task.id] if task.id else []
-    if task.submission == "tags":
-        return rows[[*ids, task.columns[0]]]
+    if task.submission in ("tags", "labels"):
+        return rows[[*ids, *task.columns]]
     if all(target in rows.columns for target in task.targets):
         return rows[[*ids, *task.targets]].drop(columns=USAGE, errors="ignore")
     columns = task.class_columns if task.kind in CLASSED and len(task.columns) > 1 else task.columns

@@ -11,15 +11,15 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from . import columns, groups
+from . import columns, features, groups
 from .columns import Frames
 
 FEWEST_THINGS, MOST_ROWS = 10, 500  # things, and rows of each on average
 SHARED = 0.5     # of the rows asked about, whose thing train knows
-APART = 0.5      # of the rows, whose moment no other row of the thing has
-A_PANEL = 0.98   # the same, where a thing is told from its number alone
+A_PANEL = 0.98   # of the rows, whose moment no other row of the thing has, where a thing is told from its number alone
 BY_CHANCE = 20   # rows of one thing and moment that would be there if numbers named no things
 MOST_TARGETS = 5
+ONES_OWN = 0.5   # of all rows, that have moments of their own where they are of one series
 KEY = re.compile(r"(?i)(?:^|[_\W])(?:id|key|code|no|nr)s?$|[a-z]I[dD]$")  # ends of names of numbers that name things
 SECOND = 2       # neighbours on each side
 STEADY = 0.8     # of the distance of any two rows of a thing, that rows that follow each other are apart at most
@@ -32,6 +32,11 @@ def things(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) ->
     """What rows are of and when: the column that says what, of several the one with the most levels, and the columns that say
     when (`groups.ordering`); with no column, where all rows are of one thing at moments of their own. No label is looked at."""
     found: dict[str, tuple[int, list[str]]] = {}
+    dated = [name for name in columns.named(train, task, "datetime", "numeric")
+             if columns.role(train[name], task) == "datetime" or groups.rank(str(name)) is not None]
+    if not dated or train.shape[1] > features.WIDE:
+        return []
+    whens = train[dated], predict[dated]
     for name in columns.named(train, task, "categorical", "numeric"):
         written = columns.role(train[name], task) == "categorical"
         if groups.rank(str(name)) is not None or not (written or _is_whole(train[name])):
@@ -41,16 +46,15 @@ def things(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) ->
         count = int(both.max()) + 1
         if not FEWEST_THINGS <= count <= len(both) / 2 or len(both) > MOST_ROWS * count or np.isin(b, a).mean() < SHARED:
             continue
-        moments = [moment for moment in groups.ordering(train, predict, both, task) if moment != name]
-        written = written or KEY.search(str(name)) is not None
-        if moments and _is_apart(both, _moment(train, predict, moments), written=written):
+        moments = [moment for moment in groups.ordering(*whens, both, task) if moment != name]
+        if moments and (written or KEY.search(str(name)) or _is_apart(both, _moment(train, predict, moments))):
             found[str(name)] = (count, moments)
     best = max(found, key=lambda name: found[name][0], default=None)
     known: list[Known] = [] if best is None else [(best, found[best][1])]
     one = np.zeros(len(train) + len(predict), dtype=np.int64)
-    moments = groups.ordering(train, predict, one, task)
+    moments = groups.ordering(*whens, one, task)
     counted = all(columns.role(train[moment], task) == "datetime" or _is_whole(train[moment]) for moment in moments)
-    if moments and counted and _is_apart(one, _moment(train, predict, moments), written=True):
+    if moments and counted and len(np.unique(_moment(train, predict, moments))) >= ONES_OWN * len(one):
         known.append((None, moments))
     return known
 
@@ -68,15 +72,13 @@ def _moment(train: pd.DataFrame, predict: pd.DataFrame, names: list[str]) -> np.
     return np.unique(values, axis=0, return_inverse=True)[1].reshape(-1).astype(float)
 
 
-def _is_apart(things: np.ndarray, moment: np.ndarray, *, written: bool) -> bool:
-    """Whether hardly two rows have thing and moment in common. Of numbers it has to be more than chance: of things and moments
-    that are many, few would meet anyhow."""
+def _is_apart(things: np.ndarray, moment: np.ndarray) -> bool:
+    """Whether hardly two rows have thing and moment in common, and that is more than chance: of things and moments that are many,
+    few would meet anyhow."""
     place = np.unique(np.nan_to_num(moment, nan=-1.0), return_inverse=True)[1]
     moments = int(place.max()) + 1
     pairs = np.unique(things.astype(np.int64) * moments + place, return_counts=True)[1]
     alone = float((pairs == 1).sum() / len(things))
-    if written:
-        return alone >= APART
     expected = len(things) ** 2 / (2 * moments * (int(things.max()) + 1))
     return alone >= A_PANEL and expected >= BY_CHANCE
 
@@ -129,7 +131,8 @@ def _told(
     whole = (np.zeros(len(train), dtype=np.int64), np.zeros(len(predict), dtype=np.int64))
     a, b = whole if name is None else columns.codes(train[name], predict[name])[:2]
     of, moment = np.concatenate([a, b]), _moment(train, predict, names)
-    order = np.lexsort((moment, of))
+    lot = np.random.default_rng(0).random(len(of))  # of rows of one moment train's would come first
+    order = np.lexsort((lot, moment, of))
     has_label = np.concatenate([np.ones(len(a), dtype=bool), np.zeros(len(b), dtype=bool)])
     before, after = _neighbours(of[order], has_label[order]), _neighbours(of[order][::-1], has_label[order][::-1])
     rows_after = [np.where(place[::-1] >= 0, len(order) - 1 - place[::-1], -1) for place in after]

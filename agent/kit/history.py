@@ -11,9 +11,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from . import columns, features, groups
+from . import columns, groups
 from .columns import Frames
 
+MOST_COLUMNS = 300  # each of which may be what rows are of
 FEWEST_THINGS, MOST_ROWS = 10, 500  # things, and rows of each on average
 SHARED = 0.5     # of the rows asked about, whose thing train knows
 A_PANEL = 0.98   # of the rows, whose moment no other row of the thing has, where a thing is told from its number alone
@@ -34,7 +35,7 @@ def things(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) ->
     found: dict[str, tuple[int, list[str]]] = {}
     dated = [name for name in columns.named(train, task, "datetime", "numeric")
              if columns.role(train[name], task) == "datetime" or groups.rank(str(name)) is not None]
-    if not dated or train.shape[1] > features.WIDE:
+    if not dated or train.shape[1] > MOST_COLUMNS:
         return []
     whens = train[dated], predict[dated]
     for name in columns.named(train, task, "categorical", "numeric"):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.portfolio import AROUND, SENSE, SEVERAL_COLUMNS, TELLING, rich_blocks
+from agent.portfolio import AROUND, SENSE, SEVERAL_COLUMNS, TELLING, TEXT, rich_blocks
 from agent.solution import Block, Recipe
 from agent.traits import Traits
 from leaderboard.record import Entry
@@ -55,6 +55,8 @@ def menu(traits: Traits) -> list[Block]:
         options.append(Block("encoders.rare"))
     if traits.panel:
         options.append(AROUND)
+    if traits.names:
+        options.append(TEXT)
     if traits.sentences:
         options.append(SENSE)
     if traits.datetime and traits.timed and not traits.one_year:

@@ -28,7 +28,7 @@ SAME = Block("likeness.same")
 PARTS = Block("encoders.parts")
 TELLING = Block("selection.telling")
 STRONGEST = Block("selection.telling", {"chance": 0, "most": 300})
-QUESTIONS = (TELLING.name, WITHIN.name, AROUND.name)  # asked by an entry that differs from one before in nothing else
+QUESTIONS = (TELLING.name, WITHIN.name, AROUND.name, TEXT.name)  # asked by an entry that differs from one before in nothing else
 
 CAREFUL = {"learning_rate": 0.03, "num_leaves": 15, "feature_fraction": 0.5, "min_child_samples": 10}
 RANDOM_SPLITS = {**CAREFUL, "extra_trees": True, "feature_fraction": 1.0}
@@ -59,7 +59,7 @@ def basic_blocks(traits: Traits) -> tuple[Block, ...]:
     blocks += [LEVELS] if traits.coded else []
     blocks += [SOUND if traits.sound else IMAGE] if traits.image else []
     blocks += [SEASON if traits.one_year else DATES] if traits.datetime else []
-    blocks += [TEXT] if traits.text else []
+    blocks += [TEXT] if traits.text and not traits.names else []
     return tuple(blocks)
 
 
@@ -88,8 +88,11 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
         timeless = tuple(SEASON if block == DATES else block for block in plain)
         mark.append((Recipe("boosters.lightgbm", timeless), "What comes back every year holds for later rows too"))
     mark += _in_groups(traits, plain) + _at_other_moments(traits, plain)
+    if traits.names:
+        mark.append((Recipe("boosters.lightgbm", plain).with_block(TEXT), "The names may tell something after all"))
     fewer = _fewer_columns(traits, plain)
-    late = fewer if traits.text and not _is_vast(traits) else []  # what texts tell is asked before what columns do not
+    worded = traits.text > 0 and not traits.names
+    late = fewer if worded and not _is_vast(traits) else []  # what texts tell is asked before what columns do not
     mark = fewer + mark if _is_vast(traits) else mark if late else mark + fewer
     special, seen = _by_kind(traits, basic), _seen(traits, basic)
     if traits.image and not traits.sound and traits.numeric + traits.categorical <= 3:
@@ -173,7 +176,7 @@ def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str
     """What only some data deserve: text, images, ids of people and things, few smooth numbers."""
     moves = []
     beside = tuple(block for block in basic if block == LIKENESS)
-    if traits.text:
+    if traits.text and not traits.names:
         moves.append((Recipe("text.ridge", beside), "Single words and a ridge: the quickest look at the text"))
         carried = [(Recipe("text.linear_model", beside), "Words and characters carry the label: a sparse linear model")]
         if traits.kind in ("binary", "multiclass", "multilabel"):  # of numbers it is the model before

@@ -29,6 +29,7 @@ from agent.playbook.bundle import read
 from agent.playbook.policy import Policy, policy_in
 from agent.playbook.store import Store
 from agent.playbook.tools import kit_of
+from agent.portfolio import SEVERAL_COLUMNS
 from agent.prompting.data_card import data_card
 from agent.proposers import Proposer
 from agent.proposers.embedded import Embedded
@@ -45,13 +46,14 @@ from sandbox import executor as make_executor
 from tasks.arrays import Arrays, load_arrays, load_plan, write_arrays
 from tasks.metrics import metric
 from tasks.spec import Task, load, load_task
-from tasks.tables import TaskError, as_amounts, as_dates, survey, typed
+from tasks.tables import LETTERS, TaskError, as_amounts, as_dates, survey, typed
 from tasks.validation import Plan, design
 
 UNSAFE = "NO SANDBOX (--unsafe-no-sandbox): generated code ran with all rights of this user, so no figure here can be trusted"
 KIT = Path(__file__).parent / "kit"
 CATALOG = Path(__file__).parent.parent / "tasks" / "catalog"
 PANEL_ROWS = 200_000  # of more nobody asks what rows are of
+NAMES_READ = 2_000
 
 
 @dataclass(frozen=True)
@@ -389,7 +391,16 @@ def traits_of(
                      sentences=sentences, photographs=photographs, one_year=plan.one_year, pretrained=pretrained,
                      parted=bool(parted_columns(spelled, known)),
                      alike=bool(likeness.pairs_of(spelled, known)), same=bool(likeness.same_levels(spelled, known)),
+                     names=are_names(roles, train),
                      panel=plan.scheme in ("random", "stratified") and _is_panel(roles, train, test, known))
+
+
+def are_names(roles: Mapping[str, str], train: pd.DataFrame) -> bool:
+    """Whether all texts are names of a word or three, which mostly tell nothing, beside a dozen other columns that may."""
+    texts = [train[name].dropna().head(NAMES_READ).astype("str") for name, role in roles.items() if role == "text"]
+    if not texts or len(roles) - len(texts) < SEVERAL_COLUMNS:
+        return False
+    return all(len(text) and text.str.fullmatch(LETTERS).mean() >= 0.8 and text.str.count(r"\s+").mean() < 2.5 for text in texts)
 
 
 def _is_panel(roles: Mapping[str, str], train: pd.DataFrame, test: pd.DataFrame, known: SimpleNamespace) -> bool:

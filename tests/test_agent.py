@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from agent.bandit import Bandit
@@ -16,6 +17,7 @@ from agent.operators import Parent, drop_feature, menu, other_seed, tune_block
 from agent.portfolio import SEASON, opening
 from agent.proposers.embedded import Embedded
 from agent.racing import Candidate, cannot_win, is_behind, peers_of
+from agent.run import are_names
 from agent.solution import Block, Recipe, Solution, Written, render
 from agent.traits import Traits
 from leaderboard.record import Entry
@@ -109,6 +111,27 @@ def test_fewer_columns_are_taken_over_where_they_were_better_on_every_fold(gains
     recipes = [solution.recipe for _ in range(5) if (solution := proposer.propose(entries)) is not None]
     assert len(recipes) == 5
     assert all(recipe is not None and recipe.has("selection.telling") == taken for recipe in recipes)
+
+
+def test_names_beside_many_columns_are_text_only_where_they_tell_something() -> None:
+    traits = Traits(**{**vars(TRAITS), "text": 1, "numeric": 20, "names": True})
+    moves = [recipe for recipe, _ in opening(traits)]
+    assert [recipe.has("text.reduce") for recipe in moves[:3]] == [False, True, False]
+    assert not any(recipe.model.startswith("text.") or recipe.has("text.reduce") for recipe in moves[2:])
+    entries = [entry(1, moves[0], 0.8), entry(2, moves[1], 0.82)]
+    proposer = Embedded(traits, seed=0, greater_is_better=True)
+    for known in entries:
+        proposer.observe(known, won=True, gained=0.1)
+    recipes = [solution.recipe for _ in range(4) if (solution := proposer.propose(entries)) is not None]
+    assert all(recipe is not None and recipe.has("text.reduce") for recipe in recipes)
+
+
+@pytest.mark.parametrize(("texts", "columns", "named"), [
+    (["Ada Lovelace", "Alan Turing", "Grace Hopper"], 14, True), (["Ada Lovelace", "Alan Turing", "Grace Hopper"], 5, False),
+    (["she wrote the first program", "he broke a code in the war"], 14, False), (["B-17", "C-22 x"], 14, False)])
+def test_names_are_texts_of_a_word_or_three(texts: list[str], columns: int, named: bool) -> None:
+    roles = {"who": "text", **{f"x{k}": "numeric" for k in range(columns)}}
+    assert are_names(roles, pd.DataFrame({"who": texts * 9})) == named
 
 
 @pytest.mark.parametrize(("trait", "block"), [("grouped", "groups.within"), ("panel", "history.around")])

@@ -42,6 +42,7 @@ SEVERAL = ("multilabel", "multiregression")  # a kernel machine for each of them
 QUICK, NET = ("linear.regularised", "linear.support_vectors"), ("nets.mlp",)  # first of tables that are short for their columns
 MACHINES = 1_000_000_000  # squared rows of all the kernel machines of a table, one for each class, that are quick
 QUICK_CELLS, SMALL_CELLS = 1_000_000, 300_000
+QUICK_CURVES = 60_000  # cells of which smooth curves are fitted to classes in a second
 SEVERAL_COLUMNS = 12  # from which some may tell nothing
 GROUP_COLUMNS = 100  # up to which a row's group is a question of its own: of more, looking at it takes as long as a booster
 MANY_CELLS = 5_000_000  # of which a booster that sees them all has few rounds in a minute
@@ -101,9 +102,8 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
     else:
         first = [*mark, *seen]
     others = _others(traits, basic, rich)
-    if _is_small(traits) and _is_smooth(traits) and not _is_short(traits):  # a second or two, and now and then the best of all
-        linear = [move for move in others if move[0] == Recipe("linear.regularised", rich)]
-        first, others = [*first, *linear], [move for move in others if move not in linear]
+    added = [move for move in others if _adds_up_soon(traits, move[0], rich)]  # now and then the best of all
+    first, others = [*first, *added], [move for move in others if move not in added]
     if _is_spread(traits):
         early = [move for move in others if move[0].model in ("linear.support_vectors", "nets.mlp")]
         first, others = [*early, *first], [move for move in others if move not in early]
@@ -115,6 +115,15 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
     moves += late
     moves += _by_turns(traits, _boosters(traits, basic, rich), _pretrained(traits, basic), others)
     return [(_seasonal(recipe), hypothesis) for recipe, hypothesis in moves] if traits.one_year and traits.datetime else moves
+
+
+def _adds_up_soon(traits: Traits, recipe: Recipe, rich: tuple[Block, ...]) -> bool:
+    """Whether it is a linear model that takes a second: of small smooth tables, and smooth curves of all small ones, of classes
+    of smaller ones."""
+    if not _is_small(traits) or _is_short(traits) or recipe.model != "linear.regularised":
+        return False
+    curves = traits.kind in ("regression", "ordinal") or traits.rows * traits.columns <= QUICK_CURVES
+    return (curves and "splines" in recipe.params) or (_is_smooth(traits) and recipe == Recipe("linear.regularised", rich))
 
 
 def _in_groups(traits: Traits, plain: tuple[Block, ...]) -> Moves:

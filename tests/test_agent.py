@@ -223,14 +223,25 @@ def test_of_many_classes_a_linear_view_comes_before_what_grows_a_tree_for_each(k
     assert (models.index("linear.regularised") < models.index("boosters.catboost")) == sooner
 
 
-@pytest.mark.parametrize(("numbers", "categorical", "places"), [(6, 4, [3, 4]), (15, 0, [4, 3]), (40, 0, [7, 3])])
+@pytest.mark.parametrize(("numbers", "categorical", "places"), [(6, 4, [3, 4]), (15, 0, [3, 2]), (40, 0, [6, 2])])
 def test_a_forest_and_a_net_come_before_a_third_booster_and_first_where_numbers_are_smooth(
     numbers: int, categorical: int, places: list[int],
 ) -> None:
     traits = Traits(**{**vars(TRAITS), "text": 0, "datetime": 0, "numeric": numbers, "categorical": categorical})
-    models = [recipe.model for recipe, _ in opening(traits) if not recipe.model.startswith("linear.biases")]
+    models = [recipe.model for recipe, _ in opening(traits) if not recipe.model.startswith("linear.")]
     assert [models.index("forests.extra_trees"), models.index("nets.mlp")] == places
     assert models.count("forests.extra_trees") == models.count("nets.mlp") == 1
+
+
+@pytest.mark.parametrize(("kind", "rows", "numbers", "soon"), [
+    ("regression", 3_000, 6, True), ("binary", 3_000, 6, True), ("binary", 9_000, 20, False), ("regression", 9_000, 20, True),
+    ("regression", 25_000, 6, False)])
+def test_smooth_curves_added_up_come_before_what_takes_time(kind: str, rows: int, numbers: int, soon: bool) -> None:
+    traits = Traits(**{**vars(TRAITS), "kind": kind, "metric": "rmse" if kind == "regression" else "auc", "rows": rows, "text": 0,
+                       "datetime": 0, "numeric": numbers, "categorical": 3, "top_levels": 5})
+    recipes = [recipe for recipe, _ in opening(traits)]
+    curves = next(place for place, recipe in enumerate(recipes) if "splines" in recipe.params)
+    assert (curves < next(place for place, recipe in enumerate(recipes) if recipe.model == "boosters.catboost")) == soon
 
 
 @pytest.mark.parametrize(("rows", "early"), [(3_000, True), (9_000, True), (25_000, False)])

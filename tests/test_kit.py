@@ -633,6 +633,8 @@ def test_what_is_no_panel_or_does_not_go_on_is_none() -> None:
     assert not history.goes_on(rows, pd.DataFrame({"who": np.random.default_rng(0).choice(list("abc"), len(rows))}), known)
     several = pd.concat([shuffled] * 3)  # rows of a number and a year come together by chance as often
     assert history.things(several[:2400], several[2400:], task) == []
+    years = rows.assign(year_mended=rows["year"] + 3)  # two years are what a thing is like
+    assert history.things(years, years, card("regression", roles=dict.fromkeys(years.columns, "numeric"))) == []
     plain = pd.DataFrame({"miles": rows["miles"], "size": np.arange(len(rows)) % 50})
     assert history.things(plain, plain, card("regression", roles=dict.fromkeys(plain.columns, "numeric"))) == []
 

@@ -47,17 +47,25 @@ def things(train: pd.DataFrame, predict: pd.DataFrame, task: SimpleNamespace) ->
         count = int(both.max()) + 1
         if not FEWEST_THINGS <= count <= len(both) / 2 or len(both) > MOST_ROWS * count or np.isin(b, a).mean() < SHARED:
             continue
-        moments = [moment for moment in groups.ordering(*whens, both, task) if moment != name]
+        moments = [moment for moment in _ordering(whens, both, task) if moment != name]
         if moments and (written or KEY.search(str(name)) or _is_apart(both, _moment(train, predict, moments))):
             found[str(name)] = (count, moments)
     best = max(found, key=lambda name: found[name][0], default=None)
     known: list[Known] = [] if best is None else [(best, found[best][1])]
     one = np.zeros(len(train) + len(predict), dtype=np.int64)
-    moments = groups.ordering(*whens, one, task)
+    moments = _ordering(whens, one, task)
     counted = all(columns.role(train[moment], task) == "datetime" or _is_whole(train[moment]) for moment in moments)
     if moments and counted and len(np.unique(_moment(train, predict, moments))) >= ONES_OWN * len(one):
         known.append((None, moments))
     return known
+
+
+def _ordering(whens: Frames, things: np.ndarray, task: SimpleNamespace) -> list[str]:
+    """`groups.ordering`; none where two columns are of one coarseness, as the years in which a house was built and mended: these
+    say what the thing is like and not when the row is."""
+    names = groups.ordering(*whens, things, task)
+    ranks = [groups.rank(name) for name in names]
+    return names if len(set(ranks)) == len(ranks) else []
 
 
 def _is_whole(column: pd.Series) -> bool:

@@ -158,6 +158,15 @@ def test_texts_in_folders_of_classes_need_no_train_table(tmp_path: Path) -> None
     assert list(tables.train["label"]) == [("neg", "pos")[number % 2] for number in words]
 
 
+def test_recordings_of_words_are_texts_and_an_empty_one_has_no_rows(tmp_path: Path) -> None:
+    folder = recordings(tmp_path / "a", "csv")
+    for number, path in enumerate(sorted(folder.glob("t*/r*.csv"))):
+        path.write_text("" if path.stem == "r35" else "said,size\n" + f"word{number} and,1\n" * 3)
+    test = load(arranged(folder))[1].test.set_index("segment")
+    assert test["rows"]["r35"] == 0 and test["rows"]["r34"] == 3 and test["size.mean"].isna()["r35"]
+    assert test["said"].dropna().str.fullmatch(r"(word\d+ and ?){3}").all()
+
+
 def test_a_recording_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     folder = recordings(tmp_path / "a", "npy")
     (folder / "test" / "r35.npy").write_bytes(b"\x93NUMPY no array")

@@ -81,11 +81,10 @@ def bring(
             continue
         told = [keys[key] for side, keys in zip((train, test), sides, strict=True) for key in side[column] if key in keys]
         known = described(told, name, public, several=len(taken) > 1)
-        for side, keys in zip((train, test), sides, strict=True):
-            paths = side[column].map({key: file.name for key, file in keys.items()})
-            new = known.reindex(paths).set_axis(side.index).fillna("")
-            for label in new.columns:
-                side[label if label not in side.columns else f"{label}.file"] = new[label]
+        known = known.rename(columns={label: f"{label}.file" for label in known.columns if label in train.columns})
+        new = [known.reindex(side[column].map({key: file.name for key, file in keys.items()})).set_axis(side.index).fillna("")
+               for side, keys in zip((train, test), sides, strict=True)]
+        train, test = (pd.concat([side, columns], axis=1) for side, columns in zip((train, test), new, strict=True))
         notes.append(f"files named by {column!r} are read, as {told[0].name}: {known.shape[1]} columns")
     return train, test, notes
 
@@ -121,20 +120,21 @@ def _json(known: Found) -> Row:
     return {name: " ".join(map(str, value)) if isinstance(value, list | tuple) else value for name, value in record.items()}
 
 
-def array_of(known: Found) -> tuple[np.ndarray, list[str]]:
-    """A recording's numbers, (rows, channels) or an array of more dimensions, and the names of channels. TaskError where it is
-    none."""
+def array_of(known: Found) -> tuple[np.ndarray, list[str], Row]:
+    """A recording's numbers, (rows, channels) or an array of more dimensions, the names of channels, and the words of columns
+    that are no numbers. TaskError where it is none."""
     if known.suffix not in (".npy", ".npz"):
-        table = read_text(known)
+        table = read_text(known) if known.path.stat().st_size else pd.DataFrame()
         numbers = {name: as_numbers(table[name]) for name in list(table.columns)[:MOST_CHANNELS]}
         telling = {name: column for name, column in numbers.items() if column.notna().any()}
-        return np.column_stack(list(telling.values())) if telling else np.zeros((len(table), 0)), list(telling)
+        words = {name: " ".join(table[name])[:MOST_CHARACTERS] for name in numbers if name not in telling}
+        return np.column_stack(list(telling.values())) if telling else np.zeros((len(table), 0)), list(telling), words
     array = _loaded(known)
     if array.ndim < 2:
         array = array.reshape(-1, 1)
     if array.ndim == 2 and array.shape[0] < array.shape[1]:
         array = array.T  # a few channels beside each other
-    return array, [f"channel{place}" for place in range(array.shape[-1])]
+    return array, [f"channel{place}" for place in range(array.shape[-1])], {}
 
 
 def _loaded(known: Found) -> np.ndarray:
@@ -154,9 +154,9 @@ def _shape_of_all(files: Sequence[Found]) -> tuple[int, ...] | None:
 
 def _recording(shape: tuple[int, ...] | None) -> Callable[[Found], Row]:
     def read(known: Found) -> Row:
-        array, names = array_of(known)
-        table = array.reshape(-1, array.shape[-1])[:, :MOST_CHANNELS]
-        row: Row = {"rows": len(table)}
+        array, names, words = array_of(known)
+        table = (array if array.ndim == 2 else array.reshape(-1, array.shape[-1]))[:, :MOST_CHANNELS]
+        row: Row = {"rows": len(table), **words}
         for name, values in zip(names, table.T, strict=False):
             row |= {f"{name}.{what}": value for what, value in summary(values).items()}
             if shape == array.shape:

@@ -104,6 +104,15 @@ def test_a_recording_for_each_row_becomes_what_is_to_be_seen_in_it(tmp_path: Pat
         assert list(side[f"{first}.strongest"]) == [2 + number % 7 for number in cycles]
 
 
+def test_recordings_are_read_beside_a_test_table_too(tmp_path: Path) -> None:
+    folder = recordings(tmp_path / "a", "csv")
+    asked = pd.read_csv(folder / "sample_submission.csv")[["segment"]].assign(depth=1.5)
+    asked.to_csv(folder / "test.csv", index=False)
+    pd.read_csv(folder / "train.csv").assign(depth=2.5).to_csv(folder / "train.csv", index=False)
+    test = load(arranged(folder))[1].test
+    assert list(test["a.strongest"]) == [2 + number % 7 for number in range(30, 40)] and (test["depth"] == 1.5).all()
+
+
 def test_recordings_of_one_small_shape_stay_as_they_are_beside_their_summary(tmp_path: Path) -> None:
     folder = recordings(tmp_path / "a", "csv")
     for path in folder.glob("t*/r*.csv"):
@@ -156,6 +165,9 @@ def test_texts_in_folders_of_classes_need_no_train_table(tmp_path: Path) -> None
     assert task.classes == ("neg", "pos") and tables.test["text"][3] == "words of 43"
     words = tables.train["text"].str.extract(r"(\d+)")[0].astype(int)
     assert list(tables.train["label"]) == [("neg", "pos")[number % 2] for number in words]
+    (folder / "test" / "50.txt").unlink()  # one that is asked for and not there has no text
+    tests = load(layout.arrange(folder, tmp_path / "again"))[1].test
+    assert tests["text"].isna().sum() == 1 and tests["text"][3] == "words of 43"
 
 
 def test_recordings_of_words_are_texts_and_an_empty_one_has_no_rows(tmp_path: Path) -> None:

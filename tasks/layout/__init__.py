@@ -28,6 +28,8 @@ from tasks.layout.joins import join
 from tasks.layout.lists import listed
 from tasks.layout.pairs import asks_for_columns, pair_up
 from tasks.layout.rewriting import REWRITINGS, rewrite
+from tasks.layout.row_files import FEWEST as FEWEST_FILES
+from tasks.layout.row_files import READ as ROW_FILES
 from tasks.layout.row_files import bring, described, keys_of, of_side, take_out
 from tasks.tables import TaskError
 
@@ -48,8 +50,8 @@ class Tables:
 
 
 def is_plain(folder: Path, *, most_bytes: int = MOST_BYTES) -> bool:
-    """Whether tasks/spec.py reads all of the folder as it is: train.csv, test.csv, a sample of the usual name if any, and
-    beside a sample no further table, sound or molecule, which are to be read into the rows."""
+    """Whether tasks/spec.py reads all of the folder as it is: train.csv, test.csv, a sample of the usual name if any, and beside
+    them no further table, sound, molecule or file for each row, which are to be read into the rows."""
     if not all((folder / name).is_file() for name in ("train.csv", "test.csv")):
         return False
     other = [p for p in folder.glob("*.csv*") if "sample" in p.name.lower() and p.name != "sample_submission.csv"]
@@ -60,13 +62,14 @@ def is_plain(folder: Path, *, most_bytes: int = MOST_BYTES) -> bool:
 
 
 def _holds_more(folder: Path) -> bool:
-    """Tables beside those that every competition has, or sounds."""
-    usual = {"train.csv", "test.csv", "layout.json"}
+    """Tables beside those that every competition has, sounds, or so many files in folders that there is one for each row."""
+    usual, below = {"train.csv", "test.csv", "layout.json"}, 0
     for parent, _, names in os.walk(folder):
         for name in names:
             suffix = Path(name).suffix.lower()
             table = parent == str(folder) and suffix in TABLES and name not in usual and "submission" not in name.lower()
-            if table or suffix in SOUNDS:
+            below += parent != str(folder) and suffix in ROW_FILES
+            if table or suffix in SOUNDS or below >= FEWEST_FILES:
                 return True
     return False
 
@@ -279,9 +282,9 @@ def _with_media(
     if tables.settings.get("group") == column:
         tables.settings["group"] = name
         told = False
-    if column in sample.columns:
+    if column == sample.columns[0]:
         tables.settings.setdefault("id", column)
-    elif not told:
+    elif not told and column not in sample.columns:
         tables.train, tables.test = (side.drop(columns=column) for side in (tables.train, tables.test))
     return tables
 
@@ -309,8 +312,9 @@ def _from_names(found: list[Found], sample: pd.DataFrame, public: Path, row_file
     rows = pd.DataFrame({id: [f"train-{n}" for n in range(len(train))], target: labels})
     note = f"labels are in the names of the train files: {counts[:200]}"
     if train[0].suffix not in media.MEDIA:
-        own, theirs = (described(files, kind, public, several=False) for files in (train, [asked[key] for key in sample[id]]))
-        made = (frame.set_axis(side.index) for frame, side in ((own, rows), (theirs, sample)))
+        own, theirs = (described(files, kind, public, several=False) for files in (train, list(asked.values())))
+        paths = sample[id].map({key: known.name for key, known in asked.items()})
+        made = own.set_axis(rows.index), theirs.reindex(paths).set_axis(sample.index).fillna("")
         rows, test = (pd.concat([side, columns], axis=1) for side, columns in zip((rows, sample[[id]]), made, strict=True))
         return Tables(rows, test, {"id": id, "targets": [target]}, [note])
     column = _free(rows)

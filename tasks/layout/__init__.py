@@ -23,7 +23,7 @@ import tomli_w
 
 from tasks.layout import media, molecules, pixels, sampling
 from tasks.layout.apart import stand_in, whole
-from tasks.layout.gather import SOUNDS, TABLES, Found, Named, gather, head, heading, name_tables, place, read_text
+from tasks.layout.gather import SOUNDS, TABLES, Found, Named, gather, head, heading, heading_if_any, name_tables, place, read_text
 from tasks.layout.joins import join
 from tasks.layout.lists import listed
 from tasks.layout.pairs import asks_for_columns, pair_up
@@ -152,20 +152,13 @@ def _as_it_is(found: list[Found], named: Named, sample: pd.DataFrame) -> bool:
         return False
     known = heading(named.test)
     targets = heading(named.train) - known
-    beside = [file for file in found if file.suffix in media.MEDIA] or [t for t in named.others if not _holds(t, targets)]
+    others = [table for table in named.others if targets.isdisjoint(heading_if_any(table))]
+    beside = [file for file in found if file.suffix in media.MEDIA] or others
     if beside or _molecules(named.test) or asks_for_columns(head(named.train), sample):
         return False
     shared = [name for name in sample.columns if name in known]
     test = read_text(named.test, columns=shared or sorted(known)[:1])
     return _answers(sample, test) and (sample.shape[1] != 2 or bool(shared))
-
-
-def _holds(table: Found, columns: set[str]) -> bool:
-    """Whether a table has any of these columns; one that cannot be read has none."""
-    try:
-        return not columns.isdisjoint(heading(table))
-    except TaskError:
-        return False
 
 
 def _link(table: Found, target: Path, most_bytes: int) -> list[str]:

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasks.layout.gather import Found, Named, head, heading, read_text
-from tasks.tables import TaskError
+from tasks.layout.gather import Found, Named, head, heading, heading_if_any, read_text
 
 LABELS = r"train|label|target|answer|(?:^|[^a-z])y(?:$|[^a-z])"
-COVERED = 0.95  # of the labels, or of the sample's ids
+COVERED = 0.95  # of the labels, whose keys the features have
 
 
 def whole(named: Named, scratch: Path) -> tuple[Named, list[str]]:
@@ -30,7 +29,7 @@ def _with_labels(named: Named, test: Found, scratch: Path) -> tuple[Named, list[
     known = heading(test)
     asked = {name.lower() for name in heading(named.sample) - known} if named.sample else set[str]()
     tables = [t for t in (named.train, *named.others) if t is not None]
-    columns = {table.name: _heading(table) for table in tables if re.search(LABELS, table.stem.lower())}
+    columns = {table.name: heading_if_any(table) for table in tables if re.search(LABELS, table.stem.lower())}
     like = [table for table in tables if table.name in columns]
     features = max((t for t in like if 2 * len(columns[t.name] & known) > len(known)),
                    key=lambda t: len(columns[t.name] & known), default=None)
@@ -47,14 +46,6 @@ def _with_labels(named: Named, test: Found, scratch: Path) -> tuple[Named, list[
             return (replace(named, train=train, others=others),
                     [f"train rows are those of {features.name}, their labels those of {table.name}{united[1]}"])
     return named, []
-
-
-def _heading(table: Found) -> set[str]:
-    """The names of its columns; none of a table that cannot be read."""
-    try:
-        return heading(table)
-    except TaskError:
-        return set()
 
 
 def _united(features: pd.DataFrame, labels: pd.DataFrame) -> tuple[pd.DataFrame, str] | None:
@@ -80,7 +71,7 @@ def _from_one(named: Named, sample_table: Found, scratch: Path) -> tuple[Named, 
     sample = read_text(sample_table)
     tables = [t for t in (named.train, *named.others) if t is not None]
     for table in tables:
-        shared = [name for name in sample.columns if name in _heading(table)]
+        shared = [name for name in sample.columns if name in heading_if_any(table)]
         if len(shared) < 2 or shared[0] != sample.columns[0]:
             continue
         rows = read_text(table)

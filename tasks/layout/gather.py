@@ -134,6 +134,14 @@ def heading(table: Found) -> set[str]:
     return set(read_text(table, rows=1 if table.suffix in (".csv", ".tsv") else HEAD).columns)
 
 
+def heading_if_any(table: Found) -> set[str]:
+    """`heading`; empty for a table that cannot be read."""
+    try:
+        return heading(table)
+    except TaskError:
+        return set()
+
+
 def head(table: Found) -> pd.DataFrame:
     """The first rows as text."""
     return read_text(table, rows=HEAD)

@@ -1,7 +1,7 @@
 """What each part of the agent is worth: tasks x seeds, whole and with each part left out. Writes docs/ablations.md and .json.
 
-`make bench-ablation TASKS="a b" SEEDS="0 1" BUDGET=60`. Resumable: a run that is in the JSON is not made again. A part whose
-absence costs nothing over tasks and seeds has not earned its place.
+`make bench-ablation TASKS="a b" SEEDS="0 1" BUDGET=60`; ARGS="--tables borehole hastie" adds generated tables. Resumable: a
+run that is in the JSON is not made again. A part whose absence costs nothing over tasks and seeds has not earned its place.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import mean, median, stdev
 from typing import Any
 
+from agent import bench_tables
 from agent.ablation import PARTS
 from tasks.metrics import metric
 
@@ -37,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     path = options.out.with_suffix(".json")
     results: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
     have = {(r["task"], r["seed"], r["without"], r["budget"], r["slots"]) for r in results if "error" not in r}
-    cells = [Cell(task, seed, part) for seed in options.seeds for task in options.tasks for part in (WHOLE, *options.parts)]
+    names = [*options.tasks, *options.tables]
+    cells = [Cell(name, seed, part) for seed in options.seeds for name in names for part in (WHOLE, *options.parts)]
     for cell in cells:
         if (cell.task, cell.seed, cell.without, options.budget, options.slots) in have:
             continue
@@ -51,7 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(cell: Cell, options: argparse.Namespace) -> dict[str, Any]:
-    command = [sys.executable, "-m", "agent.cli", "compete", cell.task, "--budget", str(options.budget), "--json",
+    target, graded = [cell.task], list[str]()
+    if cell.task in bench_tables.NAMES:
+        folder, answers = bench_tables.write_table(cell.task, options.data / "tables")
+        target, graded = [str(folder)], ["--answers", str(answers)]
+    command = [sys.executable, "-m", "agent.cli", "compete", *target, *graded, "--budget", str(options.budget), "--json",
                "--seed", str(cell.seed), "--slots", str(options.slots), "--data", str(options.data), "--runs",
                str(options.runs / cell.without), *(["--without", cell.without] if cell.without != WHOLE else [])]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -76,12 +82,13 @@ def losses(results: Sequence[dict[str, Any]], part: str) -> list[float]:
 
 
 def page(results: Sequence[dict[str, Any]]) -> str:
-    """docs/ablations.md: for each budget a line a part with its mean loss, then every run."""
+    """docs/ablations.md: for catalogue and generated tables and each budget a line a part with its mean loss, then every run."""
     lines = ["# Ablations", "", "What private scores lose when one part is left out, in standard errors of the whole run's "
              "private score; positive: the part earns its place. Made by `make bench-ablation`."]
-    for budget, slots in sorted({(r["budget"], r["slots"]) for r in results}):
-        some = [r for r in results if (r["budget"], r["slots"]) == (budget, slots)]
-        lines += ["", f"## {budget:g} seconds, {slots} processor{'s' if slots > 1 else ''}", "",
+    for made, budget, slots in sorted({_group(r) for r in results}):
+        some = [r for r in results if _group(r) == (made, budget, slots)]
+        lines += ["", f"## {'Generated tables' if made else 'Catalogue'}, {budget:g} seconds, "
+                  f"{slots} processor{'s' if slots > 1 else ''}", "",
                   "| without | mean loss | its standard error | median | largest | worse in | mean entries, whole -> without |",
                   "|---" * 7 + "|", *_parts(some)]
     lines += ["", "## Runs", "", "| task | seed | s | processors | without | metric | private | honest estimate | entries |",
@@ -91,6 +98,10 @@ def page(results: Sequence[dict[str, Any]]) -> str:
         lines.append(f"| {r['task']} | {r['seed']} | {r['budget']:g} | {r['slots']} | {r['without']} | {r.get('metric', '')} | "
                      f"{scores} |")
     return "\n".join(lines) + "\n"
+
+
+def _group(result: dict[str, Any]) -> tuple[bool, float, int]:
+    return result["task"] in bench_tables.NAMES, result["budget"], result["slots"]
 
 
 def _parts(results: Sequence[dict[str, Any]]) -> list[str]:
@@ -110,7 +121,8 @@ def _parts(results: Sequence[dict[str, Any]]) -> list[str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tasks", nargs="+", required=True, help="catalogue names")
+    parser.add_argument("--tasks", nargs="*", default=[], help="catalogue names")
+    parser.add_argument("--tables", nargs="*", choices=bench_tables.NAMES, default=[], help="generated tables")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--budget", type=float, default=60.0)

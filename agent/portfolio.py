@@ -216,6 +216,7 @@ def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str
         moves.append((Recipe("linear.regularised", heard), "The signals' shapes, added up"))
     if _is_forecast(traits):
         moves.append((Recipe("forecast.smoothed"), "Each series goes on as it went: level, seasons, half of its drift"))
+        moves.append((Recipe("forecast.relative"), "How far from where its series stood: trees that go on from a level"))
     if traits.paired and traits.kind in ("binary", "regression", "ordinal"):
         moves.append((Recipe("recommend.factors"), "Tastes of users and styles of items"))
     if traits.kind == "multiclass" and traits.metric.startswith(("map@", "ndcg@")) and traits.categorical + traits.coded:

@@ -24,7 +24,7 @@ SUPERVISED = frozenset({
     "forecast.past", "recommend.features", "groups.within", "history.around", "selection.telling",
 })  # blocks that also take the target, cross-fitted inside the train rows
 
-LOOKING = frozenset({"boosters", "forests", "linear", "text"})
+LOOKING = frozenset({"boosters", "forecast", "forests", "linear", "text"})
 
 MAKERS = ("likeness.features", "likeness.same", "encoders.parts", "encoders.levels", "groups.within", "history.around",
           "sentences.vectors", "backbone.vectors", "images.features", "sound.features", "signal.features", "calendar.features",

@@ -73,6 +73,7 @@ SPACES: dict[str, Space] = {
     "knn": {"count": IntDistribution(3, 80, log=True)},
     "support_vectors": {"cost": _log(0.1, 100.0), "width": _log(0.03, 3.0)},
 }
+SPACES["relative"] = SPACES["lightgbm"]  # which it fits
 
 
 def plain(value: Any) -> Any:

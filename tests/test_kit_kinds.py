@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agent.kit import boosters, encoders, forecast, likeness, recommend, signal
+from agent.kit import boosters, encoders, features, forecast, likeness, recommend, signal, splits
 from tasks.metrics import metric
 
 
@@ -85,6 +85,33 @@ def test_smoothing_forecasts_weeks_and_drift(metric: str) -> None:
     task = card("regression", metric, time="date")
     made = forecast.smoothed(rows[:n], y[:n], rows[n:].reset_index(drop=True), task)
     assert np.abs(y[n:] - made).mean() < 4.5
+
+
+def test_trees_go_on_from_a_level_that_train_never_had() -> None:
+    rows, y, n = series()
+    grown = y + 0.5 * (rows["date"] - rows["date"].min()).dt.days + 20 * rows["promo"]
+    task = card("regression", "mae", time="date")
+    later = rows[n:].reset_index(drop=True)
+    made = forecast.relative(rows[:n], grown[:n], later, task)
+    dated = features.dates(rows[:n], later, task)
+    plain = boosters.lightgbm(dated[0], grown[:n], dated[1], task)
+    errors = [np.abs(grown[n:] - guess).mean() for guess in (made, plain)]
+    assert errors[0] < 6 and errors[0] < 0.5 * errors[1]
+
+
+def test_without_a_grid_what_is_relative_is_the_prior() -> None:
+    rows, y, n = series()
+    made = forecast.relative(rows[:n], y[:n], rows[n:].reset_index(drop=True), card("regression", "rmse"))
+    assert np.allclose(made, y[:n].mean())
+
+
+def test_times_that_give_way_to_their_parts_still_say_which_rows_are_latest() -> None:
+    rows, y, n = series()
+    task = card("regression", "rmse", time="date")
+    left, _ = features.dates(rows[:n], rows[n:], task, absolute=False)
+    assert "date" not in left
+    held = splits.held_out(left, y[:n], task)
+    assert held.mean() == pytest.approx(0.2, abs=0.01) and rows["date"][:n][held].min() > rows["date"][:n][~held].max()
 
 
 def test_the_past_is_a_horizon_away_and_known_for_rows_to_predict_too() -> None:

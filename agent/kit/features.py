@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from . import boosters, columns, losses
+from . import boosters, columns, losses, splits
 from .columns import Frames
 
 WIDE = 2_000  # columns beyond which blocks that look at every column leave the frame as it is
@@ -21,6 +21,8 @@ def dates(
     `absolute` only what comes back is left, no days elapsed and no year: beyond the train rows' time trees know neither.
     """
     names = columns.named(train, task, "datetime")
+    if task.time in names:
+        splits.keep_time(train, task)
     left: dict[str, np.ndarray] = {}
     right: dict[str, np.ndarray] = {}
     for name in names:

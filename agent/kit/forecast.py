@@ -1,4 +1,5 @@
-"""Forecasts series: the past of each series beyond the horizon as features, and an exponential smoothing with seasons.
+"""Forecasts series: the past of each series beyond the horizon as features, an exponential smoothing with seasons, and trees
+on how far a label lies from where its series stood.
 
 Series are the levels of key columns, times a grid (hours, days, weeks, months, quarters, years). A label is only used by
 rows that are later than it by the whole horizon, so train rows and rows to predict know equally much.
@@ -6,15 +7,19 @@ rows that are later than it by the whole horizon, so train rows and rows to pred
 
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from . import columns, losses
+from . import boosters, clock, columns, features, losses
 
 MOST_CELLS = 20_000_000  # series x times
 SEASONS = {"hour": (24, 168), "day": (7, 364), "week": (52,), "month": (12,), "quarter": (4,), "year": (), "step": ()}
 ALPHAS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7)
+MOST_DRAWN = 150_000  # rows that a model of what is known some steps before learns from
+FEWEST_TOLD = 50  # rows with a known past, below which there is nothing to learn
+EFFECTS_ROUNDS, EFFECTS_SHARE = 60, 0.2  # trees that tell what columns do to labels, and their part of the time
 
 
 @dataclass(frozen=True)
@@ -231,7 +236,7 @@ def _seasons(table: np.ndarray, grid: Grid, shrink: float = 2.0) -> np.ndarray:
         if 2 * season > grid.end + 1:
             continue
         rest = table - made
-        flat = rest - np.roll(_rolling(rest, season)[0], -(season // 2), axis=1)
+        flat = rest - _around(rest, season)
         phase = np.arange(grid.width) % season
         sums, counts = (np.stack([np.add.reduceat(row[order], first) for row in part])
                         for part in (np.nan_to_num(flat), (~np.isnan(flat)).astype(float))
@@ -240,6 +245,13 @@ def _seasons(table: np.ndarray, grid: Grid, shrink: float = 2.0) -> np.ndarray:
         parts = (sums + shrink * common) / (counts + shrink)
         made = made + (parts - parts.mean(axis=1, keepdims=True))[:, phase]
     return made
+
+
+def _around(table: np.ndarray, width: int) -> np.ndarray:
+    """Means of the values around each time, of those before it at the end."""
+    half = width // 2
+    mean = _rolling(table, width)[0]
+    return np.concatenate([mean[:, half:], mean[:, -1:].repeat(half, axis=1)], axis=1) if half else mean
 
 
 def _by_phase(phase: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -266,3 +278,109 @@ def _levels(table: np.ndarray, end: int) -> tuple[np.ndarray, np.ndarray]:
     apart = time[None, :] - middle[:, None]
     slope = np.nansum(apart * known, axis=1) / np.maximum((weight * apart**2).sum(axis=1), 1e-9)
     return level, np.where(weight.sum(axis=1) >= 8, slope, 0.0)
+
+
+def relative(
+    train: pd.DataFrame,
+    target: pd.Series | pd.DataFrame,
+    predict: pd.DataFrame,
+    task: SimpleNamespace,
+    *,
+    keys: list[str] | None = None,
+    draws: int | None = None,
+    **params: Any,
+) -> np.ndarray:
+    """Predictions of LightGBM of how far each label lies from where its series stood: trees cannot go on from a level that
+    train never had. The prior where there is no grid.
+
+    A train row is told what was known of its series at a moment drawn 1 to horizon steps before it (`draws` times, three or
+    as many as make 150,000 rows), a row to predict what is known at the end of train. The level is the mean of four short
+    seasons; where columns tell times of a series apart, as prices do, without what they do to the labels.
+    """
+    grid = grid_of(train, predict, task, keys)
+    n = len(train)
+    each = draws or int(np.clip(MOST_DRAWN // n, 1, 3))
+
+    def fit(goal: losses.Goal) -> np.ndarray:
+        if grid is None or goal.loss in ("softmax", "cox", "logistic"):
+            return losses.prior(goal, len(predict))
+        before, after = features.dates(train, predict, task, absolute=False)
+        labels = goal.labels.astype(float)
+        if _tells_times_apart(train, grid.train[0], task):
+            labels = labels - _effects(before, labels, grid, task, losses.seconds(goal))
+        table = _table(grid, labels)
+        drawn = np.tile(np.arange(n), each)
+        ahead = np.random.default_rng(task.seed).integers(1, max(grid.horizon, 1) + 1, len(drawn))
+        level, known = _since(table, (grid.train[0][drawn], grid.train[1][drawn]), ahead, grid)
+        base, asked = _since(table, grid.predict, np.maximum(grid.predict[1] - grid.end, 1), grid)
+        told = np.flatnonzero(np.isfinite(level))
+        if len(told) < FEWEST_TOLD:
+            return losses.prior(goal, len(predict))
+        rows = drawn[told]
+        mine = _as_regression(task, goal, losses.seconds(goal), train[task.time].iloc[rows])
+        left = columns.beside(before.iloc[rows].reset_index(drop=True), {name: values[told] for name, values in known.items()})
+        away = boosters.lightgbm(left, pd.Series(goal.labels[rows] - level[told]), columns.beside(after, asked), mine, **params)
+        return np.where(np.isfinite(base), base, float(np.mean(level[told]))) + away
+
+    return losses.solve(target, task, len(predict), fit)
+
+
+def _as_regression(task: SimpleNamespace, goal: losses.Goal, seconds: float, times: pd.Series) -> SimpleNamespace:
+    """The card of a fit to numbers on the goal's scale, of rows with these times."""
+    metric = {"absolute": "mae", "quantile": f"pinball@{goal.quantile}"}.get(goal.loss, "rmse")
+    return SimpleNamespace(**{**vars(task), "kind": "regression", "metric": metric, "targets": ["y"],
+                              "seconds_left": seconds, "moments": times.reset_index(drop=True)})
+
+
+def _tells_times_apart(train: pd.DataFrame, series: np.ndarray, task: SimpleNamespace) -> bool:
+    """Whether a column besides the time varies within a series."""
+    names = [name for name in columns.named(train, task, "numeric", "categorical") if name != task.time]
+    return any((train[name].groupby(series).nunique(dropna=False) > 1).mean() > 0.5 for name in names)
+
+
+def _effects(rows: pd.DataFrame, labels: np.ndarray, grid: Grid, task: SimpleNamespace, seconds: float) -> np.ndarray:
+    """What a few trees on the columns say of how far each label lies from the mean of four short seasons around it (n,)."""
+    clock.hinted(task, "best_rounds")  # what another fold's trees here were told; these look for nothing
+    width = 4 * (SEASONS[grid.step] or (4,))[0] + 1
+    away = labels - _around(_table(grid, labels), width)[grid.train]
+    known = np.flatnonzero(np.isfinite(away))
+    goal = losses.Goal("squared", labels)
+    mine = _as_regression(task, goal, EFFECTS_SHARE * seconds, pd.Series(grid.train[1][known]))
+    mine.hints = None
+    return boosters.lightgbm(rows.iloc[known].reset_index(drop=True), pd.Series(away[known]), rows, mine, rounds=EFFECTS_ROUNDS)
+
+
+def _since(
+    table: np.ndarray, places: tuple[np.ndarray, np.ndarray], ahead: np.ndarray, grid: Grid,
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The level (n,) of each row's series so many steps before it, and what else is known then, from that level."""
+    series, place = places
+    origin = place - ahead
+    seasons = SEASONS[grid.step]
+    short = seasons[0] if seasons else 4
+
+    def at(values: np.ndarray, where: np.ndarray) -> np.ndarray:
+        return np.where(where >= 0, values[series, np.clip(where, 0, values.shape[1] - 1)], np.nan)
+
+    windows = [width for width in (short, 4 * short, 13 * short, 52 * short) if width < grid.width]
+    rolled = {width: _rolling(table, width) for width in windows}
+    level = at(_filled(_rolling(table, 4 * short)[0]), origin)
+    found = {"ahead": ahead.astype(float), "level": level, "last": at(_filled(table), origin) - level}
+    for width in windows:
+        found[f"mean{width}"] = at(rolled[width][0], origin) - level
+        found[f"spread{width}"] = at(rolled[width][1], origin)
+    for season in seasons:
+        first = place - -(-ahead // season) * season
+        values = [at(table, first - k * season) for k in range(4)]
+        found[f"season{season}"] = values[0] - level
+        found[f"season{season}_mean"] = _mean(np.stack(values)) - level
+    if len(seasons) > 1:
+        year = place - -(-ahead // seasons[-1]) * seasons[-1]
+        near = _rolling(table, 2 * short + 1)[0]
+        found["year_around"] = at(near, np.minimum(year + short, origin)) - level
+        month = _rolling(table, 4 * short)[0]
+        found["year_moved"] = at(near, np.minimum(year + short, origin)) - at(month, origin - seasons[-1])
+    if np.nanmean(table == 0) > 0.02:
+        known = np.where(np.isnan(table), np.nan, (table == 0).astype(float))
+        found["zeros"] = at(_rolling(known, 4 * short)[0], origin)
+    return level, {f"since_{name}": values for name, values in found.items()}

@@ -34,11 +34,17 @@ def balanced(sizes: np.ndarray, count: int, random: np.random.Generator) -> np.n
 
 def held_out(train: pd.DataFrame, target: object, task: SimpleNamespace, *, part: int = 0) -> np.ndarray:
     """A mask (n,) of the fifth of the train rows to judge on; where the card names a time, always the latest."""
-    if task.time in train.columns and train[task.time].nunique() >= 10:
-        rank = train[task.time].rank(method="average", pct=True, na_option="top").to_numpy()
+    time = train[task.time] if task.time in train.columns else getattr(task, "moments", None)
+    if time is not None and len(time) == len(train) and time.nunique() >= 10:
+        rank = time.rank(method="average", pct=True, na_option="top").to_numpy()
         if 0 < (rank > 0.8).sum() < len(train):
             return rank > 0.8
     return fold_numbers(train, target, task, 5) == part % 5
+
+
+def keep_time(train: pd.DataFrame, task: SimpleNamespace) -> None:
+    """Leave the rows' times with the card, for `held_out` of the same rows once their column has given way to its parts."""
+    task.moments = train[task.time].reset_index(drop=True)
 
 
 def with_every_class(held: np.ndarray, labels: np.ndarray) -> np.ndarray:

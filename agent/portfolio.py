@@ -26,6 +26,7 @@ WHOLE_SEEN = Block("backbone.vectors", {"components": 0})
 LIKENESS = Block("likeness.features")
 SAME = Block("likeness.same")
 PARTS = Block("encoders.parts")
+SEQUENCES = Block("sequences.features")
 TELLING = Block("selection.telling")
 STRONGEST = Block("selection.telling", {"chance": 0, "most": 300})
 QUESTIONS = (TELLING.name, WITHIN.name, AROUND.name, TEXT.name)  # asked by an entry that differs from one before in nothing else
@@ -57,6 +58,7 @@ def basic_blocks(traits: Traits) -> tuple[Block, ...]:
     blocks = [LIKENESS] if traits.alike and _is_mostly_text(traits) else []  # of long texts it takes as long as a booster
     blocks += [SAME] if traits.same else []
     blocks += [PARTS] if traits.parted else []
+    blocks += [SEQUENCES] if traits.sequences else []
     blocks += [LEVELS] if traits.coded else []
     blocks += [SOUND if traits.sound else IMAGE] if traits.image else []
     blocks += [SEASON if traits.one_year else DATES] if traits.datetime else []
@@ -69,7 +71,7 @@ def rich_blocks(traits: Traits) -> tuple[Block, ...]:
     blocks = [LIKENESS] if traits.alike and not _is_mostly_text(traits) else []
     blocks += basic_blocks(traits)
     if traits.grouped and not traits.forward:  # before the dates, by which rows are ordered, give way to their parts
-        blocks.insert(sum(block in (LIKENESS, SAME, PARTS, LEVELS) for block in blocks), WITHIN)
+        blocks.insert(sum(block in (LIKENESS, SAME, PARTS, SEQUENCES, LEVELS) for block in blocks), WITHIN)
     blocks += [SEEN] if traits.photographs else []
     blocks += [LAGS] if traits.forward and traits.datetime and not traits.one_year else []
     blocks += [PAST] if _is_forecast(traits) else []

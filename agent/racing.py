@@ -18,7 +18,7 @@ from tasks.metrics import Metric, Undefined
 CHANCE = 0.5     # standard errors of a paired gap that are no reason to stop
 TOLD = 0.4       # of a fold's time that one takes which is told what it found
 SLACK = 1.3      # by which folds may differ in what they take
-CUT_SHORT = 0.5  # of the boosting that the folds did, below which a fit on all rows is none of theirs
+CUT_SHORT = 0.5  # of the least boosting that a fold did, below which a fit on all rows is none of theirs
 
 
 @dataclass
@@ -93,7 +93,7 @@ class Candidate:
             return
         if self.solution.recipe is not None:
             chosen = choices(trial.log)
-            if not validation_rows and self.boosted and boosting(chosen) < CUT_SHORT * float(np.median(self.boosted)):
+            if not validation_rows and self.boosted and boosting(chosen) < CUT_SHORT * min(self.boosted):
                 self.status = "timeout"
                 self.log += "the fit on all rows, which no fold validates, was cut far shorter than those of the folds\n"
                 return

@@ -25,6 +25,7 @@ from agent.export import export
 from agent.kit import backbone, groups, history, likeness, recommend, sentences, signal, sound
 from agent.kit.encoders import code_levels, parted_columns
 from agent.kit.images import grid
+from agent.kit.sequences import sequence_columns
 from agent.playbook.bundle import read
 from agent.playbook.policy import Policy, policy_in
 from agent.playbook.store import Store
@@ -389,7 +390,7 @@ def traits_of(
                      paired=recommend.pair_of(features, test[list(roles)], known) is not None,
                      channels=0 if pixels else len(signal.channels(features, known)), counted=_is_counted(task, train),
                      sentences=sentences, photographs=photographs, one_year=plan.one_year, pretrained=pretrained,
-                     parted=bool(parted_columns(spelled, known)),
+                     parted=bool(parted_columns(spelled, known)), sequences=bool(sequence_columns(spelled, known)),
                      alike=bool(likeness.pairs_of(spelled, known)), same=bool(likeness.same_levels(spelled, known)),
                      names=are_names(roles, train),
                      panel=plan.scheme in ("random", "stratified") and _is_panel(roles, train, test, known))

@@ -26,9 +26,9 @@ SUPERVISED = frozenset({
 
 LOOKING = frozenset({"boosters", "forecast", "forests", "linear", "text"})
 
-MAKERS = ("likeness.features", "likeness.same", "encoders.parts", "encoders.levels", "groups.within", "history.around",
-          "sentences.vectors", "backbone.vectors", "images.features", "sound.features", "signal.features", "calendar.features",
-          "features.dates", "encoders.rare", "encoders.pairs", "calendar.lags",
+MAKERS = ("likeness.features", "likeness.same", "encoders.parts", "sequences.features", "encoders.levels", "groups.within",
+          "history.around", "sentences.vectors", "backbone.vectors", "images.features", "sound.features", "signal.features",
+          "calendar.features", "features.dates", "encoders.rare", "encoders.pairs", "calendar.lags",
           "forecast.past", "recommend.features", "selection.telling")
 # blocks that make columns for others to work on, and the one that chooses among them: they come first, in this order
 

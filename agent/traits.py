@@ -37,6 +37,7 @@ class Traits:
     same: bool = False
     panel: bool = False
     names: bool = False
+    sequences: bool = False
 
     @property
     def columns(self) -> int:
@@ -47,7 +48,7 @@ class Traits:
            sound: bool = False, paired: bool = False, channels: int = 0,
            counted: bool = False, sentences: bool = False, photographs: bool = False, one_year: bool = False,
            pretrained: bool = False, parted: bool = False, alike: bool = False, same: bool = False,
-           panel: bool = False, names: bool = False) -> "Traits":
+           panel: bool = False, names: bool = False, sequences: bool = False) -> "Traits":
         """Read from a task card; `top_levels`: levels of its widest categorical column, or of the widest whole-number
         column that looks like a code; `coded`: how many of the latter there are; `pixels`: its numeric columns are the
         pixels of small images; `sound`: its images are spectrograms; `paired`: its rows are of a user and an item each;
@@ -57,7 +58,8 @@ class Traits:
         `one_year`: the test returns to months that train has once, and train has none twice; `pretrained`: the weights of a
         pretrained model for tables are present; `parted`: a column holds codes of several parts; `alike`: two columns hold
         texts that have to do with each other; `same`: two hold levels of one kind; `panel`: rows are of things at moments, and
-        train knows most of the test's things at others; `names`: its texts are names, beside many other columns."""
+        train knows most of the test's things at others; `names`: its texts are names, beside many other columns;
+        `sequences`: a column holds words over few letters, as DNA."""
         roles = list(card["roles"].values())
         counts = {role: roles.count(role) for role in ("numeric", "categorical", "text", "datetime", "image")}
         return cls(
@@ -66,4 +68,5 @@ class Traits:
             forward=forward, coded=coded, pixels=pixels, sound=sound, paired=paired, channels=channels, counted=counted,
             sentences=sentences, photographs=photographs, one_year=one_year, pretrained=pretrained,
             parted=parted, alike=alike, same=same, panel=panel, names=names,
+            sequences=sequences,
         )

@@ -44,6 +44,7 @@ LISTING = re.compile(r"[|;,]")
 WHEN = re.compile(r"(?i)(?:^|_)(?:date|time|datetime|timestamp|stamp|epoch|unix|when|ts|at|created|updated)s?(?:$|_)")
 EPOCHS = (("s", 3e8, 4.1e9), ("ms", 3e11, 4.1e12), ("us", 3e14, 4.1e15), ("ns", 3e17, 4.1e18))  # 1979 to 2099
 ONE = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
+COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 NUMBERS = re.compile(rf"[\[(]?\s*(?:{ONE}[,;\s]+){{4,}}{ONE}[,;]?\s*[\])]?|[\[(]\s*(?:{ONE}[,;\s]+)+{ONE}\s*[\])]"
                      r"|[-+]?\d+\.\d+\s*[,;]\s*[-+]?\d+\.\d+")
 LONGEST_LIST = 10_000  # numbers of a list that become columns
@@ -301,13 +302,18 @@ def survey(
 
 def spread_lists(name: str, train: pd.Series, test: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame] | None:
     """Train and test columns in place of one whose values are lists of five numbers and more, as "0.1 0.5 0.3 0.2 0.2", or of
-    two and more where a bracket or a comma says so, as "[1, 2]" or "40.7, -74.0": a column `<name><k>` for each number where
-    all lists are of one length, else their count, mean, spread, extremes, first and last. Missing lists are missing numbers.
-    None where the column is none of lists, and for whole numbers in lists of many lengths: these may be names of things, as words
-    by their numbers, and are left as text."""
+    two and more where a bracket or a comma says so, as "[1, 2]" or "40.7, -74.0", or colours as "#ff8800".
+
+    A column `<name><k>` for each number where all lists are of one length, else their count, mean, spread, extremes, first and
+    last. Missing lists are missing numbers. None where the column is none of lists, and for whole numbers in lists of many
+    lengths: these may be names of things, as words by their numbers, and are left as text.
+    """
     if _kind(train) != "text" or _kind(test) != "text":
         return None
     samples = _sample(train, 200), _sample(test, 200)
+    if all(len(sample) and sample.str.fullmatch(COLOUR).all() for sample in samples):
+        train, test = (side.where(side.str.fullmatch(COLOUR)).map(_of_colour, na_action="ignore") for side in (train, test))
+        samples = _sample(train, 200), _sample(test, 200)
     if not all(len(sample) and sample.str.fullmatch(NUMBERS).all() for sample in samples):
         return None
     values = together(train, test)
@@ -333,6 +339,11 @@ def spread_lists(name: str, train: pd.Series, test: pd.Series) -> tuple[pd.DataF
     table[known] = rows
     frame = pd.DataFrame(table.astype(np.int32) if whole else table, columns=names)
     return frame[: len(train)], frame[len(train) :].reset_index(drop=True)
+
+
+def _of_colour(written: str) -> str:
+    """Red, green and blue of a colour as "#ff8800"."""
+    return str([int(written[place:place + 2], 16) for place in (1, 3, 5)])
 
 
 def together(train: pd.Series, test: pd.Series) -> pd.Series:

@@ -284,6 +284,12 @@ def test_texts_that_have_to_do_with_each_other_are_compared_before_any_model_rea
                    for name in ("likeness.features", "encoders.parts"))
 
 
+def test_sequences_are_read_before_any_model_but_those_of_words() -> None:
+    traits = Traits(**{**vars(TRAITS), "text": 1, "numeric": 0, "categorical": 0, "datetime": 0, "sequences": True})
+    recipes = [recipe for recipe, _ in opening(traits)]
+    assert all(recipe.has("sequences.features") for recipe in recipes if not recipe.model.startswith("text."))
+
+
 def test_no_second_seed_is_tried_of_a_model_that_draws_nothing() -> None:
     rng, settled = np.random.default_rng(0), Recipe("linear.regularised")
     parents = [Parent(entry(1, settled, 0.9), settled)]

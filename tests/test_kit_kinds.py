@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agent.kit import boosters, encoders, features, forecast, likeness, recommend, signal, splits
+from agent.kit import boosters, encoders, features, forecast, likeness, recommend, sequences, signal, splits
 from tasks.metrics import metric
 
 
@@ -234,6 +234,34 @@ def test_columns_of_the_same_levels_are_told_apart_from_others() -> None:
     left, right = likeness.same(rows[:150], rows[150:].reset_index(drop=True), task)
     assert set(left.columns) - set(rows) == {"bill~parcel_same"}
     assert np.array_equal(right["bill~parcel_same"] == 1, (rows["bill"].astype(str) == rows["parcel"].astype(str))[150:])
+
+
+@pytest.mark.parametrize("role", ["text", "categorical"])
+def test_sequences_are_told_by_their_letters_and_by_what_stands_where(role: str) -> None:
+    rng = np.random.default_rng(2)
+    letters = rng.choice(list("ACGT"), (300, 12))
+    rows = pd.DataFrame({"strand": ["".join(row) for row in letters]})
+    rows["strand"] = rows["strand"].astype("category" if role == "categorical" else "str")
+    task = card("binary", "auc", roles={"strand": role})
+    left, right = sequences.features(rows[:200], rows[200:].reset_index(drop=True), task)
+    assert ("strand" in left) == (role == "text") and list(left) == list(right)
+    assert np.array_equal(left["strand_count_G"], (letters[:200] == "G").sum(axis=1))
+    assert right["strand_at3"].astype(str).tolist() == letters[200:, 3].tolist()
+    uneven = pd.DataFrame({"strand": [row[: 8 + k % 5] for k, row in enumerate(rows["strand"].astype(str))]})
+    left, _ = sequences.features(uneven[:200], uneven[200:].reset_index(drop=True), task)
+    assert set(left["strand_length"]) == {8, 9, 10, 11, 12} and "strand_at3" not in left
+
+
+@pytest.mark.parametrize("make", [
+    lambda k, rng: f"{rng.integers(1 << 60):x}",               # checksums
+    lambda k, rng: f"C{rng.integers(100, 999)}-PLT{k:04d}",     # codes
+    lambda k, rng: " ".join(rng.choice(["red", "ready"], 5)),  # words
+    lambda k, rng: "".join(rng.choice(list("ACGT"), 5)),       # too short
+])
+def test_what_is_no_sequence_is_left_alone(make: Callable[[int, np.random.Generator], str]) -> None:
+    rng = np.random.default_rng(2)
+    rows = pd.DataFrame({"code": pd.Series([make(k, rng) for k in range(200)], dtype="str")})
+    assert sequences.sequence_columns(rows, card("binary", "auc", roles={"code": "text"})) == []
 
 
 @pytest.mark.parametrize(("codes", "columns"), [

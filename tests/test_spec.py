@@ -73,6 +73,7 @@ def test_moments_may_be_written_as_numbers(tmp_path: Path, name: str, values: np
     (lambda row: " ".join(str(v) for v in row[: 5 + int(9 * row[0]) % 7]), 7),
     (lambda row: " ".join(str(int(99 * v)) for v in row[: 5 + int(9 * row[0]) % 7]), 1),  # words by their numbers
     (lambda row: f"({row[0]:.3f}, {-row[1]:.3f})", 2), (lambda row: f"{row[0]:.3f}, {-row[1]:.3f}", 2),
+    (lambda row: "#" + "".join(f"{int(255 * v):02X}" for v in row[:3]), 3),
     (lambda row: " ".join(str(v) for v in row[:3]), 1), (lambda row: "to " + " ".join(str(v) for v in row), 1),
 ])
 def test_a_list_of_numbers_becomes_columns(tmp_path: Path, written: Callable[[np.ndarray], str], width: int) -> None:
@@ -87,6 +88,8 @@ def test_a_list_of_numbers_becomes_columns(tmp_path: Path, written: Callable[[np
     assert read_tables(task).test.equals(tables.test)
     (tmp_path / "task.toml").write_text('id = "id"\ntargets = ["y"]\ntext = ["signal"]\n')
     assert read_tables(load_task(tmp_path)).test.shape == (20, 2)
+    if width == 3:
+        assert np.array_equal(tables.test[["signal0", "signal1", "signal2"]].to_numpy(), np.floor(255 * numbers[40:, :3]))
     if width == 20 and "." in frame["signal"][0]:
         assert np.abs(tables.test[[f"signal{k}" for k in range(20)]].to_numpy() - numbers[40:]).max() < 0.006
 

@@ -17,7 +17,7 @@ from . import boosters, clock, columns, features, losses
 MOST_CELLS = 20_000_000  # series x times
 SEASONS = {"hour": (24, 168), "day": (7, 364), "week": (52,), "month": (12,), "quarter": (4,), "year": (), "step": ()}
 ALPHAS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7)
-MOST_DRAWN = 150_000  # rows that a model of what is known some steps before learns from
+MOST_DRAWN = 100_000  # rows that a model of what is known some steps before learns from
 FEWEST_TOLD = 50  # rows with a known past, below which there is nothing to learn
 EFFECTS_ROUNDS, EFFECTS_SHARE = 60, 0.2  # trees that tell what columns do to labels, and their part of the time
 
@@ -294,7 +294,7 @@ def relative(
     train never had. The prior where there is no grid.
 
     A train row is told what was known of its series at a moment drawn 1 to horizon steps before it (`draws` times, three or
-    as many as make 150,000 rows), a row to predict what is known at the end of train. The level is the mean of four short
+    as many as make 100,000 rows), a row to predict what is known at the end of train. The level is the mean of four short
     seasons; where columns tell times of a series apart, as prices do, without what they do to the labels.
     """
     grid = grid_of(train, predict, task, keys)

@@ -11,7 +11,7 @@ BLOCK = ["train", "predict", "task"]
 LABELLED = ["train", "target", "predict", "task"]
 INSIDE = ("batch_ensemble", "boosters", "calendar", "clock", "efficientnet", "forecast", "groups", "heads", "history",
           "least_squares", "likeness", "linear", "losses", "nets", "ngrams", "packed", "penalties", "pixels", "prepared",
-          "residual", "sequences", "training")
+          "recommend", "residual", "sequences", "training")
 # modules whose other functions are parts of their models, not tools
 HIDDEN = ("foundation",)  # serves only where weights are present, and there the opening asks it
 MOST = 240  # characters of a docstring

@@ -482,9 +482,6 @@ class Game:
         if (twin := self._twin(candidate)) is not None:
             return is_behind(self.judge, candidate.scores, twin)
         peers = peers_of(candidate.solution, self.state.entries)
-        rest = candidate.rest(self.setting.slots, hints=self.setting.policy.hints)
-        if not peers and rest <= self.setting.policy.stopping.cheap * self.left():
-            return False  # what errs elsewhere is worth more to a blend and to a second layer than these seconds
         best = best_entry(self.state.entries, self.judge)
         prior = next((e.score for e in self.state.entries if e.number == 0 and e.score is not None), None)
         reach = abs(best.score - prior) if best and best.score is not None and prior is not None else float("inf")

@@ -57,6 +57,21 @@ def test_tables_without_users_and_items_have_no_pair() -> None:
     assert np.ptp(recommend.factors(rows[:2000], y, rows[2000:], card("binary", "auc", classes=["0", "1"]))) == 0
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_things_of_one_kind_are_known_from_both_sides(sign: int) -> None:
+    rng = np.random.default_rng(0)
+    one, two = rng.integers(0, 300, (2, 3000))
+    worth = rng.normal(size=300)
+    rows = pd.DataFrame({"home": one, "away": two})
+    y = pd.Series(worth[one] + sign * worth[two] + rng.normal(0, 0.5, 3000))  # friends, or teams
+    task = card("regression", "rmse")
+    aside = rows.assign(away=rows["away"] + 1000)  # the same, but nobody can see that both are of one kind
+    made, apart = (recommend.factors(side[:2500], y[:2500], side[2500:], task) for side in (rows, aside))
+    errors = [np.sqrt(((y[2500:] - guess) ** 2).mean()) for guess in (made, apart)]
+    assert errors[0] < 0.9 * errors[1]
+
+
+
 def test_the_next_item_is_what_those_chose_who_chose_the_same() -> None:
     random = np.random.default_rng(0)
     user = random.integers(0, 100, 3000)

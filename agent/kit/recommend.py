@@ -15,6 +15,9 @@ from .losses import Goal
 FEWEST = 40         # levels that users, and items, have at least
 MOST_COLUMNS = 200  # of tables that are looked through
 MOST_SIDE = 4_000   # of users or items, between which likenesses are computed
+MOST_PRODUCTS = 4e10  # of likenesses with what is known, some seconds of them
+SAME = 0.5          # share of levels that both sides have, from which they are things of one kind
+TOLD = 0.3          # correlation of what things are worth on both sides, from which a pair counts the other way round too
 SHRINK = 10.0       # imagined rows without a bias; also of a likeness
 
 Pair = tuple[np.ndarray, np.ndarray]  # user numbers, item numbers
@@ -51,8 +54,29 @@ def _crossed(train: pd.DataFrame, first: str, second: str) -> bool:
 
 
 def _numbered(train: pd.DataFrame, predict: pd.DataFrame, names: tuple[str, str]) -> tuple[Pair, Pair, tuple[int, int]]:
+    """Numbers of both sides' levels, for train and predict rows, and how many there are; the same numbers for the same levels
+    where both sides have mostly the same ones, as teams or friends."""
+    sides = [set(train[name].dropna().unique()) for name in names]
+    if len(sides[0] & sides[1]) >= SAME * len(sides[0] | sides[1]):
+        both = [pd.concat([frame[name] for name in names], ignore_index=True) for frame in (train, predict)]
+        a, b, size = columns.codes(*both)
+        return (a[: len(train)], a[len(train):]), (b[: len(predict)], b[len(predict):]), (size, size)
     coded = [columns.codes(train[name], predict[name]) for name in names]
     return (coded[0][0], coded[1][0]), (coded[0][1], coded[1][1]), (coded[0][2], coded[1][2])
+
+
+def _both_ways(pair: Pair, values: np.ndarray, sizes: tuple[int, int]) -> tuple[Pair, np.ndarray]:
+    """Pairs of things of one kind also the other way round, where what a thing is worth on one side it is worth on the other
+    (friends), or costs there (teams)."""
+    if sizes[0] != sizes[1]:
+        return pair, values
+    mean, one, two = _biases(pair, values, sizes)
+    known = np.flatnonzero((np.bincount(pair[0], minlength=sizes[0]) > 1) & (np.bincount(pair[1], minlength=sizes[1]) > 1))
+    told = float(np.corrcoef(one[known], two[known])[0, 1]) if len(known) > 10 and one[known].std() * two[known].std() else 0.0
+    if abs(told) < TOLD:
+        return pair, values
+    turned = values if told > 0 else 2 * mean - values
+    return (np.concatenate(pair), np.concatenate(pair[::-1])), np.concatenate([values, turned])
 
 
 def features(
@@ -89,6 +113,7 @@ def features(
 
 def expected(pair: Pair, values: np.ndarray, shown: Pair, sizes: tuple[int, int], *, rank: int, seed: int) -> np.ndarray:
     """(rows, 3) expectations of the shown pairs: overall mean and biases; those and factors; those and neighbours."""
+    pair, values = _both_ways(pair, values, sizes)
     mean, users, items = _biases(pair, values, sizes)
     rest = values - mean - users[pair[0]] - items[pair[1]]
     flat = mean + users[shown[0]] + items[shown[1]]
@@ -147,12 +172,18 @@ def _solved(side: tuple[np.ndarray, ...], other: np.ndarray, levels: int, penalt
 
 
 def _near(pair: Pair, rest: np.ndarray, shown: Pair, sizes: tuple[int, int]) -> np.ndarray:
-    """What is left of the same item by users alike, or by the same user of items alike, whichever side is smaller."""
-    flip = sizes[1] < sizes[0]
-    (own, other), (asked, about) = ((pair[1], pair[0]), (shown[1], shown[0])) if flip else (pair, shown)
-    size, width = (sizes[1], sizes[0]) if flip else sizes
-    if size > MOST_SIDE:
-        return np.zeros(len(asked))
+    """What is left of the same item by users alike, and of the same user of items alike: a mean of both by their weights."""
+    users, items = (_alike(own, other, asked, about, rest, size, width) for own, other, asked, about, size, width in (
+        (*pair, *shown, *sizes), (*pair[::-1], *shown[::-1], *sizes[::-1])))
+    return (users[0] + items[0]) / (users[1] + items[1] + 0.5)
+
+
+def _alike(
+    own: np.ndarray, other: np.ndarray, asked: np.ndarray, about: np.ndarray, rest: np.ndarray, size: int, width: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sums (n,) over levels like the asked ones of what is left of what is asked about, weighted, and of the weights."""
+    if size > MOST_SIDE or size**2 * width > MOST_PRODUCTS:
+        return np.zeros(len(asked)), np.zeros(len(asked))
     table = sparse.csr_matrix((rest, (own, other)), shape=(size, width))
     length = np.sqrt(np.asarray(table.multiply(table).sum(axis=1)).ravel())
     flags = table.copy()
@@ -161,8 +192,7 @@ def _near(pair: Pair, rest: np.ndarray, shown: Pair, sizes: tuple[int, int]) -> 
     like = (table @ table.T).toarray() / np.maximum(np.outer(length, length), 1e-9) * (common / (common + SHRINK))
     np.fill_diagonal(like, 0.0)
     like = np.maximum(like, 0.0)
-    total, weight = (like @ table.toarray(), like @ flags.toarray()) if size * width < 2e7 else (table * 0, flags * 0)
-    return np.asarray(total[asked, about]).ravel() / (np.asarray(weight[asked, about]).ravel() + 0.5)
+    return (like @ table.toarray())[asked, about], (like @ flags.toarray())[asked, about]
 
 
 def factors(

@@ -45,7 +45,6 @@ class Stopping:
     peer: tuple[float, float] = (0.03, 0.25)
     first: tuple[float, float] = (0.3, 1.0)  # the first of its family, since a blend gains from what errs elsewhere
     after: tuple[float, ...] = ()
-    cheap: float = 0.04  # of the time left that the rest of the first of a family may take, however far it is behind
 
     def rope(self, *, peers: int, folds: int) -> tuple[float, float]:
         reach, noise = self.peer if peers else self.first

@@ -504,7 +504,9 @@ class Game:
 
     def _hopeless(self, candidate: Candidate) -> bool:
         """Whether the folds that it lacks would end after the deadline: something quicker has the time instead."""
-        rest = candidate.rest(self.setting.slots, hints=self.setting.policy.hints)
+        arrays = self.setting.arrays
+        rest = candidate.rest(self.setting.slots, [arrays.fit_rows(fold) for fold in range(candidate.folds)],
+                              hints=self.setting.policy.hints)
         return self._can_spare(candidate) and rest > SLACK * self.left()
 
     def _can_spare(self, candidate: Candidate) -> bool:

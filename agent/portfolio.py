@@ -187,6 +187,9 @@ def _by_kind(traits: Traits, basic: tuple[Block, ...]) -> list[tuple[Recipe, str
     """What only some data deserve: text, images, ids of people and things, few smooth numbers."""
     moves = []
     beside = tuple(block for block in basic if block == LIKENESS)
+    if traits.sequences:
+        told = tuple(block for block in basic if block != TEXT)
+        moves.append((Recipe("linear.regularised", told), "What sequences are made of, and what stands where, added up"))
     if traits.text and not traits.names:
         moves.append((Recipe("text.ridge", beside), "Single words and a ridge: the quickest look at the text"))
         carried = [(Recipe("text.linear_model", beside), "Words and characters carry the label: a sparse linear model")]

@@ -58,15 +58,18 @@ class Candidate:
     def finished(self) -> bool:
         return not self.running and (self.status != "running" or len(self.validated) == self.folds)
 
-    def rest(self, slots: int, *, hints: bool) -> float:
+    def rest(self, slots: int, rows: Sequence[int], *, hints: bool) -> float:
         """Seconds that folds which are not in yet will take, by those that are; 0 where none is. Of folds that take over
-        what one found, and of which none is in, each is expected to take a part of what that one took."""
+        what one found, and of which none is in, each is expected to take a part of what that one took. rows: that each fold
+        is fitted on, more of them from fold to fold where a plan goes forward in time."""
         if not self.fits:
             return 0.0
-        quick = [fit.wall_seconds for fit in self.fits if fit.told]
-        slow = float(np.mean([fit.wall_seconds for fit in self.fits]))
-        each = float(np.mean(quick)) if quick else slow * (TOLD if hints and self.solution.looks else 1.0)
-        return each * math.ceil((self.folds - len(self.validated)) * self.fits[-1].threads / slots)
+        told = [fit for fit in self.fits if fit.told]
+        known = told or self.fits
+        a_row = sum(fit.wall_seconds for fit in known) / max(sum(fit.rows for fit in known), 1)
+        a_row *= TOLD if hints and self.solution.looks and not told else 1.0
+        todo = [rows[fold] for fold in range(self.folds) if fold not in self.validated]
+        return a_row * float(np.mean(todo)) * math.ceil(len(todo) * self.fits[-1].threads / slots) if todo else 0.0
 
     def patience(self, slots: int, left: float, *, hints: bool, threads: int) -> float:
         """Seconds that a fold may take so that the entry can still be finished in the seconds left, by the same reckoning."""

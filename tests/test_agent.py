@@ -19,6 +19,7 @@ from agent.proposers.embedded import Embedded
 from agent.racing import Candidate, cannot_win, is_behind, peers_of
 from agent.run import are_names
 from agent.solution import Block, Recipe, Solution, Written, render
+from agent.threads import Fit
 from agent.traits import Traits
 from leaderboard.record import Entry
 from sandbox import Cost, Trial
@@ -288,6 +289,7 @@ def test_sequences_are_read_before_any_model_but_those_of_words() -> None:
     traits = Traits(**{**vars(TRAITS), "text": 1, "numeric": 0, "categorical": 0, "datetime": 0, "sequences": True})
     recipes = [recipe for recipe, _ in opening(traits)]
     assert all(recipe.has("sequences.features") for recipe in recipes if not recipe.model.startswith("text."))
+    assert "linear.regularised" in [recipe.model for recipe in recipes[:2]]  # it takes a second, and may be the best by far
 
 
 def test_no_second_seed_is_tried_of_a_model_that_draws_nothing() -> None:
@@ -438,6 +440,16 @@ def test_a_fit_on_all_rows_that_learned_far_less_than_the_folds_is_not_taken_for
         candidate.take(fold, trial(number), validation_rows=validated)
     assert candidate.status == status
     assert (2 in candidate.tested) == (status == "running")
+
+
+def test_folds_that_are_fitted_on_more_rows_are_expected_to_take_longer() -> None:
+    candidate = Candidate(1, Solution("", "x", "x", "x", recipe=Recipe("nets.mlp")), 4, 0.0)
+    assert candidate.rest(1, [100, 200, 300, 400], hints=True) == 0.0
+    candidate.validated[0] = np.zeros(4)
+    candidate.fits.append(Fit(0, 1, False, 100, 2.0, 2.0))
+    assert candidate.rest(1, [100, 200, 300, 400], hints=True) == pytest.approx(18.0)
+    assert candidate.rest(1, [100, 100, 100, 100], hints=True) == pytest.approx(6.0)
+    assert candidate.rest(3, [100, 100, 100, 100], hints=True) == pytest.approx(2.0)
 
 
 def test_racing_stops_what_is_far_behind_and_spares_what_is_near() -> None:

@@ -15,7 +15,7 @@ from .losses import Goal
 FEWEST = 40         # levels that users, and items, have at least
 MOST_COLUMNS = 200  # of tables that are looked through
 MOST_SIDE = 4_000   # of users or items, between which likenesses are computed
-MOST_PRODUCTS = 4e10  # of likenesses with what is known, some seconds of them
+MOST_PRODUCTS = 2e9  # of likenesses with what is known, some seconds of them
 SAME = 0.5          # share of levels that both sides have, from which they are things of one kind
 TOLD = 0.3          # correlation of what things are worth on both sides, from which a pair counts the other way round too
 SHRINK = 10.0       # imagined rows without a bias; also of a likeness
@@ -182,17 +182,15 @@ def _alike(
     own: np.ndarray, other: np.ndarray, asked: np.ndarray, about: np.ndarray, rest: np.ndarray, size: int, width: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sums (n,) over levels like the asked ones of what is left of what is asked about, weighted, and of the weights."""
-    if size > MOST_SIDE or size**2 * width > MOST_PRODUCTS:
+    if size > MOST_SIDE or size * (len(rest) + width) > MOST_PRODUCTS:
         return np.zeros(len(asked)), np.zeros(len(asked))
-    table = sparse.csr_matrix((rest, (own, other)), shape=(size, width))
+    table, flags = (sparse.csr_matrix((values, (own, other)), shape=(size, width)) for values in (rest, np.ones(len(rest))))
     length = np.sqrt(np.asarray(table.multiply(table).sum(axis=1)).ravel())
-    flags = table.copy()
-    flags.data = np.ones_like(flags.data)
     common = (flags @ flags.T).toarray()
     like = (table @ table.T).toarray() / np.maximum(np.outer(length, length), 1e-9) * (common / (common + SHRINK))
     np.fill_diagonal(like, 0.0)
     like = np.maximum(like, 0.0)
-    return (like @ table.toarray())[asked, about], (like @ flags.toarray())[asked, about]
+    return (table.T @ like)[about, asked], (flags.T @ like)[about, asked]
 
 
 def factors(

@@ -40,6 +40,46 @@ def test_labels_in_a_table_of_their_own_are_joined_by_the_id_whatever_their_orde
     assert tables.train["late"].to_numpy() == pytest.approx(2 * tables.train["size"].to_numpy())
 
 
+def steps(things: range, *, even: bool, seed: int) -> pd.DataFrame:
+    """Recordings in one long table: a slow and a quick one by turns, a number that stays, a word that moves."""
+    rng = np.random.default_rng(seed)
+    tables = []
+    for thing in things:
+        step = np.arange(40 if even else 30 + thing % 7)
+        wave = np.sin(2 * np.pi * (0.05 if thing % 2 else 0.4) * step) + rng.normal(0, 0.2, len(step))
+        mood = rng.choice(["up", "down"], len(step))
+        tables.append(pd.DataFrame({"series": thing, "step": step, "speed": wave, "height": thing / 7, "mood": mood}))
+    return pd.concat(tables).sample(frac=1, random_state=seed)
+
+
+@pytest.mark.parametrize("even", [True, False])
+@pytest.mark.parametrize("apart", [True, False])
+def test_steps_of_a_thing_in_one_long_table_are_made_one_row(tmp_path: Path, even: bool, apart: bool) -> None:
+    train, test = steps(range(80), even=even, seed=0), steps(range(80, 120), even=even, seed=1)
+    labels = pd.DataFrame({"series": range(80), "slow": [k % 2 for k in range(80)]})
+    sample = pd.DataFrame({"series": range(80, 120), "slow": 0})
+    if apart:
+        folder = write(tmp_path / "a", X_train=train, y_train=labels, X_test=test, sample_submission=sample)
+    else:
+        folder = write(tmp_path / "a", train=train.merge(labels, on="series"), test=test, sample_submission=sample)
+    task, tables = load(arranged(folder))
+    assert (task.id, task.targets, task.kind, len(tables.train), len(tables.test)) == ("series", ("slow",), "binary", 80, 40)
+    assert {"height", "speed.mean", "speed.band3", "mood"} <= set(tables.train.columns) and "step" not in tables.train
+    assert ("speed_039" in tables.train.columns) == even and ("rows" in tables.train.columns) == (not even)
+    ordered = train[train["series"] == 5].sort_values("step")
+    row = tables.train[tables.train["series"].astype(int) == 5].iloc[0]
+    assert row["speed.first"] == pytest.approx(ordered["speed"].iloc[0]) and int(row["slow"]) == 1
+    assert row["mood"].split() == ordered["mood"].tolist() and row["height"] == pytest.approx(5 / 7)
+    assert tables.train.groupby("slow")["speed.strongest"].mean().diff().iloc[1] < -5
+
+
+def test_more_rows_than_the_sample_has_are_left_alone_where_they_are_none_of_its_things(tmp_path: Path) -> None:
+    folder = write(tmp_path / "a", train=rows_of(60).assign(y=1.5), test=rows_of(60, first=60, seed=1),
+                   sample_submission=pd.DataFrame({"id": ["a", "b"], "y": 0.0}))
+    public = arranged(folder)
+    assert len(pd.read_csv(public / "test.csv")) == 60
+
+
 def test_labels_without_an_id_are_joined_row_by_row_and_need_no_sample(tmp_path: Path) -> None:
     train, test = rows_of(60).drop(columns="id"), rows_of(20, seed=1).drop(columns="id")
     folder = write(tmp_path / "a", X_train=train, y_train=pd.DataFrame({"y": train["size"] * 2}).reset_index(), X_test=test)

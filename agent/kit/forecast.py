@@ -16,6 +16,8 @@ from . import boosters, clock, columns, features, losses
 
 MOST_CELLS = 20_000_000  # series x times
 SEASONS = {"hour": (24, 168), "day": (7, 364), "week": (52,), "month": (12,), "quarter": (4,), "year": (), "step": ()}
+SPANS = {"hour": (24, 96, 312), "day": (7, 28, 91, 364), "week": (4, 13, 52), "month": (3, 12, 48), "quarter": (2, 4, 16),
+         "year": (1, 3, 8), "step": (4, 16, 52)}  # times that means of the past are over; the second says where a series stands
 ALPHAS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7)
 MOST_DRAWN = 100_000  # rows that a model of what is known some steps before learns from
 FEWEST_TOLD = 50  # rows with a known past, below which there is nothing to learn
@@ -294,8 +296,9 @@ def relative(
     train never had. The prior where there is no grid.
 
     A train row is told what was known of its series at a moment drawn 1 to horizon steps before it (`draws` times, three or
-    as many as make 100,000 rows), a row to predict what is known at the end of train. The level is the mean of four short
-    seasons; where columns tell times of a series apart, as prices do, without what they do to the labels.
+    as many as make 100,000 rows), a row to predict what is known at the end of train. The level is the mean of four weeks
+    of days, a year of months and the like; where columns tell times of a series apart, as prices do, without what they do to
+    labels.
     """
     grid = grid_of(train, predict, task, keys)
     n = len(train)
@@ -339,11 +342,12 @@ def _tells_times_apart(train: pd.DataFrame, series: np.ndarray, task: SimpleName
 
 
 def _effects(rows: pd.DataFrame, labels: np.ndarray, grid: Grid, task: SimpleNamespace, seconds: float) -> np.ndarray:
-    """What a few trees on the columns say of how far each label lies from the mean of four short seasons around it (n,)."""
+    """What a few trees on the columns say of how far each label lies from the mean of those around it (n,)."""
     clock.hinted(task, "best_rounds")  # what another fold's trees here were told; these look for nothing
-    width = 4 * (SEASONS[grid.step] or (4,))[0] + 1
-    away = labels - _around(_table(grid, labels), width)[grid.train]
+    away = labels - _around(_table(grid, labels), SPANS[grid.step][1] + 1)[grid.train]
     known = np.flatnonzero(np.isfinite(away))
+    if len(known) < FEWEST_TOLD:
+        return np.zeros(len(rows))
     goal = losses.Goal("squared", labels)
     mine = _as_regression(task, goal, EFFECTS_SHARE * seconds, pd.Series(grid.train[1][known]))
     mine.hints = None
@@ -362,9 +366,9 @@ def _since(
     def at(values: np.ndarray, where: np.ndarray) -> np.ndarray:
         return np.where(where >= 0, values[series, np.clip(where, 0, values.shape[1] - 1)], np.nan)
 
-    windows = [width for width in (short, 4 * short, 13 * short, 52 * short) if width < grid.width]
+    windows = [width for width in SPANS[grid.step] if width < grid.width]
     rolled = {width: _rolling(table, width) for width in windows}
-    level = at(_filled(_rolling(table, 4 * short)[0]), origin)
+    level = at(_filled(_rolling(table, SPANS[grid.step][1])[0]), origin)
     found = {"ahead": ahead.astype(float), "level": level, "last": at(_filled(table), origin) - level}
     for width in windows:
         found[f"mean{width}"] = at(rolled[width][0], origin) - level

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from tasks.layout.gather import Found, Named, head, heading, heading_if_any, read_text
+from tasks.layout.stretches import one_row_each
 
 LABELS = r"train|label|target|answer|(?:^|[^a-z])y(?:$|[^a-z])"
 COVERED = 0.95  # of the labels, whose keys the features have
@@ -21,7 +22,10 @@ def whole(named: Named, scratch: Path) -> tuple[Named, list[str]]:
     was done in sentences."""
     if named.test is None:
         return _from_one(named, named.sample, scratch) if named.sample else (named, [])
-    return _with_labels(named, named.test, scratch)
+    named, said = one_row_each(named, scratch)
+    assert named.test is not None
+    united, more = _with_labels(named, named.test, scratch)
+    return united, said + more
 
 
 def _with_labels(named: Named, test: Found, scratch: Path) -> tuple[Named, list[str]]:

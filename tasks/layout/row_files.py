@@ -167,29 +167,33 @@ def _recording(shape: tuple[int, ...] | None) -> Callable[[Found], Row]:
 
 
 def summary(values: np.ndarray) -> dict[str, float]:
-    """A channel (n,) in a few numbers: distribution, roughness, trend, crossings of the mean, and the logarithm of its power in
-    bands that double in width, with the frequency (cycles a recording) that is strongest."""
+    """A channel (n,) in a few numbers, of the values that are finite (`summaries`); how many are not, `missing`."""
     known = values[np.isfinite(values)]
     if not len(known):
         return {"missing": 1.0}
-    low, middle, high = np.quantile(known, (0.05, 0.5, 0.95))
-    level = known - known.mean()
-    told = {
-        "mean": known.mean(), "spread": known.std(), "least": known.min(), "low": low, "middle": middle, "high": high,
-        "most": known.max(), "first": known[0], "last": known[-1], "missing": 1 - len(known) / len(values),
-    }
-    if len(known) < SHORTEST:
-        return {name: float(value) for name, value in told.items()}
-    crossings = np.count_nonzero(np.diff(np.signbit(level)))
-    thirds = [part.mean() for part in np.array_split(known, 3)]
-    told |= {"rough": np.abs(np.diff(known)).mean(), "crossings": crossings / len(known), "trend": thirds[2] - thirds[0],
-             "bend": thirds[1] - (thirds[0] + thirds[2]) / 2}
-    power = np.abs(np.fft.rfft(level * np.hanning(len(level)))) ** 2 / len(level)
-    edges = np.unique(np.geomspace(1, len(power), BANDS + 1).astype(int))
-    told |= {f"band{place}": np.log10(power[first:last].mean() + 1e-12)
+    told = {name: float(each[0]) for name, each in summaries(known[None]).items()}
+    return told | {"missing": 1 - len(known) / len(values)}
+
+
+def summaries(values: np.ndarray) -> dict[str, np.ndarray]:
+    """Each row of (n, length) in a few numbers (n,): distribution, roughness, trend, crossings of the mean, and the logarithm of
+    its power in bands that double in width, with the frequency (cycles a recording) that is strongest."""
+    low, middle, high = np.quantile(values, (0.05, 0.5, 0.95), axis=1)
+    level = values - values.mean(axis=1, keepdims=True)
+    told = {"mean": values.mean(axis=1), "spread": values.std(axis=1), "least": values.min(axis=1), "low": low,
+            "middle": middle, "high": high, "most": values.max(axis=1), "first": values[:, 0], "last": values[:, -1]}
+    length = values.shape[1]
+    if length < SHORTEST:
+        return told
+    crossings = np.count_nonzero(np.diff(np.signbit(level), axis=1), axis=1)
+    thirds = [part.mean(axis=1) for part in np.array_split(values, 3, axis=1)]
+    told |= {"rough": np.abs(np.diff(values, axis=1)).mean(axis=1), "crossings": crossings / length,
+             "trend": thirds[2] - thirds[0], "bend": thirds[1] - (thirds[0] + thirds[2]) / 2}
+    power = np.abs(np.fft.rfft(level * np.hanning(length), axis=1)) ** 2 / length
+    edges = np.unique(np.geomspace(1, power.shape[1], BANDS + 1).astype(int))
+    told |= {f"band{place}": np.log10(power[:, first:last].mean(axis=1) + 1e-12)
              for place, (first, last) in enumerate(pairwise(edges))}
-    told["strongest"] = 1 + int(power[1:].argmax())
-    return {name: float(value) for name, value in told.items()}
+    return told | {"strongest": 1.0 + power[:, 1:].argmax(axis=1)}
 
 
 def _as_pictures(files: Sequence[Found], public: Path) -> Callable[[Found], Row] | None:

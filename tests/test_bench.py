@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from folders import rows, write_folder
 
+from agent import bench_tables
 from agent.bench import Store, line, main
+from agent.bench_ablation import main as ablation
 from agent.bench_curve import curve, standing_at
 from agent.bench_families import families
 from agent.bench_page import anytime, calibrated, normalised, page, standings, write_leads, write_plots
@@ -16,7 +18,8 @@ from agent.bench_traps import page as traps_page
 from agent.cli import main as medalist
 from agent.output import UsageError
 from leaderboard.record import Record
-from tasks.spec import load_task
+from tasks.spec import load_task, read_tables
+from tasks.submission import read_answers
 from tasks.traps.table import Estimate, Row
 
 
@@ -207,3 +210,25 @@ def test_we_are_given_the_wall_clock_of_a_late_rival(tmp_path: Path, capsys: pyt
     assert (made["task"], made["budget"], made["beside"]) == ("late", 6.2, 3.0) and made["private"] is not None
     with Record(tmp_path / "runs" / "record.db") as record:
         assert record.run(made["run"]).budget_seconds == 6.2, "it knew how long it had"
+
+
+@pytest.mark.parametrize("name", bench_tables.NAMES)
+def test_generated_tables_are_tasks_with_answers(name: str, tmp_path: Path) -> None:
+    folder, answers = bench_tables.write_table(name, tmp_path)
+    task = load_task(folder)
+    truth, _ = read_answers(task, answers)
+    assert (task.id, task.targets) == ("id", ("y",)) and len(truth) == len(read_tables(task).test)
+    written = answers.stat().st_mtime_ns
+    assert bench_tables.write_table(name, tmp_path) == (folder, answers) and answers.stat().st_mtime_ns == written
+
+
+def test_a_part_is_left_out_on_a_generated_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "ablations.md"
+    given = ["--tables", "waveform", "--parts", "racing", "--budget", "6", "--data", str(tmp_path / "data"),
+             "--runs", str(tmp_path / "runs"), "--out", str(out)]
+    assert ablation(given) == 0
+    results = json.loads(out.with_suffix(".json").read_text())
+    assert [r["without"] for r in results] == ["nothing", "racing"] and all(r["private"] > 0 for r in results)
+    assert "## Generated tables, 6 seconds, 2 processors" in out.read_text() and "| racing |" in out.read_text()
+    assert ablation(given) == 0 and json.loads(out.with_suffix(".json").read_text()) == results  # nothing is run twice
+    capsys.readouterr()

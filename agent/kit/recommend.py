@@ -53,23 +53,23 @@ def _crossed(train: pd.DataFrame, first: str, second: str) -> bool:
     return all(group.mean() >= 3 for group in groups)
 
 
-def _numbered(train: pd.DataFrame, predict: pd.DataFrame, names: tuple[str, str]) -> tuple[Pair, Pair, tuple[int, int]]:
-    """Numbers of both sides' levels, for train and predict rows, and how many there are; the same numbers for the same levels
-    where both sides have mostly the same ones, as teams or friends."""
+def _numbered(
+    train: pd.DataFrame, predict: pd.DataFrame, names: tuple[str, str],
+) -> tuple[Pair, Pair, tuple[int, int], bool]:
+    """Numbers of both sides' levels, for train and predict rows, how many there are, and whether they are of one kind: the same
+    numbers for the same levels where both sides have mostly the same ones, as teams or friends."""
     sides = [set(train[name].dropna().unique()) for name in names]
     if len(sides[0] & sides[1]) >= SAME * len(sides[0] | sides[1]):
         both = [pd.concat([frame[name] for name in names], ignore_index=True) for frame in (train, predict)]
         a, b, size = columns.codes(*both)
-        return (a[: len(train)], a[len(train):]), (b[: len(predict)], b[len(predict):]), (size, size)
+        return (a[: len(train)], a[len(train):]), (b[: len(predict)], b[len(predict):]), (size, size), True
     coded = [columns.codes(train[name], predict[name]) for name in names]
-    return (coded[0][0], coded[1][0]), (coded[0][1], coded[1][1]), (coded[0][2], coded[1][2])
+    return (coded[0][0], coded[1][0]), (coded[0][1], coded[1][1]), (coded[0][2], coded[1][2]), False
 
 
 def _both_ways(pair: Pair, values: np.ndarray, sizes: tuple[int, int]) -> tuple[Pair, np.ndarray]:
     """Pairs of things of one kind also the other way round, where what a thing is worth on one side it is worth on the other
     (friends), or costs there (teams)."""
-    if sizes[0] != sizes[1]:
-        return pair, values
     mean, one, two = _biases(pair, values, sizes)
     known = np.flatnonzero((np.bincount(pair[0], minlength=sizes[0]) > 1) & (np.bincount(pair[1], minlength=sizes[1]) > 1))
     told = float(np.corrcoef(one[known], two[known])[0, 1]) if len(known) > 10 and one[known].std() * two[known].std() else 0.0
@@ -94,7 +94,7 @@ def features(
     names = pair_of(train, predict, task)
     if names is None:
         return train, predict
-    a, b, sizes = _numbered(train, predict, names)
+    a, b, sizes, one_kind = _numbered(train, predict, names)
     number = splits.fold_numbers(train, target, task, folds)
     left: dict[str, np.ndarray] = {}
     right: dict[str, np.ndarray] = {}
@@ -103,17 +103,21 @@ def features(
         for fold in np.unique(number):
             held = number == fold
             shown = (a[0][held], a[1][held])
-            inside[held] = expected((a[0][~held], a[1][~held]), values[~held], shown, sizes, rank=rank, seed=task.seed)
-        outside = expected(a, values, b, sizes, rank=rank, seed=task.seed)
+            inside[held] = expected((a[0][~held], a[1][~held]), values[~held], shown, sizes, rank=rank, seed=task.seed,
+                                    one_kind=one_kind)
+        outside = expected(a, values, b, sizes, rank=rank, seed=task.seed, one_kind=one_kind)
         for k, part in enumerate(("bias", "factors", "near")):
             name = f"pair_{part}" + (f"_{j}" if j else "")
             left[name], right[name] = inside[:, k], outside[:, k]
     return columns.beside(train, left), columns.beside(predict, right)
 
 
-def expected(pair: Pair, values: np.ndarray, shown: Pair, sizes: tuple[int, int], *, rank: int, seed: int) -> np.ndarray:
-    """(rows, 3) expectations of the shown pairs: overall mean and biases; those and factors; those and neighbours."""
-    pair, values = _both_ways(pair, values, sizes)
+def expected(
+    pair: Pair, values: np.ndarray, shown: Pair, sizes: tuple[int, int], *, rank: int, seed: int, one_kind: bool = False,
+) -> np.ndarray:
+    """(rows, 3) expectations of the shown pairs: overall mean and biases; those and factors; those and neighbours. one_kind:
+    both sides are numbered alike."""
+    pair, values = _both_ways(pair, values, sizes) if one_kind else (pair, values)
     mean, users, items = _biases(pair, values, sizes)
     rest = values - mean - users[pair[0]] - items[pair[1]]
     flat = mean + users[shown[0]] + items[shown[1]]
@@ -210,8 +214,8 @@ def factors(
         goal = losses.plain(goal)
         if names is None or goal.loss == "softmax":
             return losses.prior(goal, len(predict))
-        a, b, sizes = _numbered(train, predict, names)
-        found = expected(a, goal.labels.astype(float), b, sizes, rank=rank, seed=task.seed)
+        a, b, sizes, one_kind = _numbered(train, predict, names)
+        found = expected(a, goal.labels.astype(float), b, sizes, rank=rank, seed=task.seed, one_kind=one_kind)
         mixed = (1 - near) * found[:, 1] + near * found[:, 2]
         return np.clip(mixed, 1e-3, 1 - 1e-3) if goal.loss == "logistic" else mixed
 

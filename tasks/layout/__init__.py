@@ -80,7 +80,7 @@ def _is_in_steps(folder: Path) -> bool:
     for name in ("test.csv", "sample_submission.csv"):
         with (folder / name).open("rb") as file:
             counts.append(sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 22), b"")))
-    return counts[0] - 1 >= 2 * (counts[1] - 1)
+    return counts[0] > 1 and counts[0] - 1 >= 2 * (counts[1] - 1)
 
 
 def _molecules(table: Found) -> list[str]:

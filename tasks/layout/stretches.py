@@ -24,7 +24,7 @@ def one_row_each(named: Named, scratch: Path) -> tuple[Named, list[str]]:
     sample = read_text(named.sample)
     key = sample.columns[0]
     columns = heading_if_any(named.test)
-    if key not in columns or not sample[key].is_unique:
+    if key not in columns or sample.empty or not sample[key].is_unique:
         return named, []
     test = read_text(named.test, columns=[key])[key]
     if len(test) < FEWEST * len(sample) or set(test) != set(sample[key]):

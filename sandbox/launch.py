@@ -1,9 +1,11 @@
 """Starts the fork server inside bubblewrap, or plainly where there are no namespaces, and waits for its first word."""
 
+import contextlib
 import json
 import os
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -60,7 +62,11 @@ class Server:
         self.ready = True
 
     def close(self) -> None:
-        """End it, and with it all that it started."""
+        """End it, and with it all that it started: of bubblewrap that is killed while it starts, its second process too, which
+        does not hang on the first's life yet."""
+        if self.process.returncode is None:  # not reaped, so that its number is nobody else's
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
         self.process.kill()
         self.process.wait()
         self.channel.close()

@@ -1,5 +1,6 @@
 """What stands around a trial where the machine offers less, and what is left of trials and agents: nothing."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -156,9 +157,24 @@ def test_a_server_that_does_nothing_is_not_waited_for(monkeypatch: pytest.Monkey
     monkeypatch.setattr(launch, "SILENT_SECONDS", 0.3)
     with world() as place, host.Host(("pandas",)) as made, pytest.raises(SandboxError, match="the fork server did not start"):
         assert made.server is not None
-        for pid in watch.tree(made.server.process.pid):
+        group = made.server.process.pid
+        for pid in watch.tree(group):
             os.kill(pid, signal.SIGSTOP)
         made.run(MEAN, inputs=place.inputs, limits=LIMITS, shape=(20,), card=place.card)
+    end = time.monotonic() + 10
+    while members(group) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not members(group)
+
+
+def members(group: int) -> list[int]:
+    """Living processes of a group, by /proc."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if os.getpgid(int(name)) == group and " Z " not in Path(f"/proc/{name}/stat").read_text():
+                found.append(int(name))
+    return found
 
 
 HOLDS = """

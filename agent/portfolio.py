@@ -98,6 +98,8 @@ def opening(traits: Traits) -> list[tuple[Recipe, str]]:
     late = fewer if worded and not _is_vast(traits) else []  # what texts tell is asked before what columns do not
     mark = fewer + mark if _is_vast(traits) else mark if late else mark + fewer
     special, seen = _by_kind(traits, basic), _seen(traits, basic)
+    series = [move for move in special if move[0].model.startswith("forecast.")]  # what goes on from where a series stands
+    mark, special = [*mark[:1], *series, *mark[1:]], [move for move in special if move not in series]
     if traits.image and not traits.sound and traits.numeric + traits.categorical <= 3:
         look = (Recipe("linear.regularised", plain, {"strength": 30.0}), "The images' tones, edges and shapes: the quickest look")
         first = [look, *seen, *mark]

@@ -285,6 +285,13 @@ def test_texts_that_have_to_do_with_each_other_are_compared_before_any_model_rea
                    for name in ("likeness.features", "encoders.parts"))
 
 
+def test_of_series_to_go_on_with_what_goes_on_comes_right_after_the_mark() -> None:
+    traits = Traits(**{**vars(TRAITS), "kind": "regression", "metric": "rmse", "text": 0, "forward": True, "timed": True})
+    models = [recipe.model for recipe, _ in opening(traits)]
+    assert models[:3] == ["boosters.lightgbm", "forecast.smoothed", "forecast.relative"]
+    assert sum(model.startswith("forecast.") for model in models) == 2
+
+
 def test_sequences_are_read_before_any_model_but_those_of_words() -> None:
     traits = Traits(**{**vars(TRAITS), "text": 1, "numeric": 0, "categorical": 0, "datetime": 0, "sequences": True})
     recipes = [recipe for recipe, _ in opening(traits)]
